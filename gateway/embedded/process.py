@@ -93,7 +93,7 @@ def spawn(
     Call it from the main thread: the kernel's guard is bound to the thread that starts the child.
     `output` takes stdout and stderr; `keep_open` are file descriptors that the child inherits.
     """
-    return subprocess.Popen(  # noqa: PLW1509 (one short prctl; no threads hold a lock it needs)
+    return subprocess.Popen(
         [str(part) for part in argv],
         stdin=subprocess.DEVNULL,
         stdout=output,
@@ -102,7 +102,7 @@ def spawn(
         cwd=cwd,
         pass_fds=tuple(keep_open),
         start_new_session=True,
-        preexec_fn=_guard(os.getpid()),
+        preexec_fn=_guard(os.getpid()),  # noqa: PLW1509 (two system calls, no lock)
     )
 
 

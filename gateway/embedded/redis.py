@@ -59,7 +59,9 @@ class EmbeddedRedis:
         try:
             self._spawn(redis_binary())
             if not await self._wait_ready():
-                raise EmbeddedError(f"Redis did not start; its last words:\n{process.last_lines(self.log_file)}")
+                raise EmbeddedError(
+                    f"Redis did not start; its last words:\n{process.last_lines(self.log_file)}"
+                )
         except BaseException:
             await self.stop()
             raise
@@ -106,7 +108,9 @@ class EmbeddedRedis:
         }
         with self.log_file.open("ab") as log:
             self.process = process.spawn(
-                [binary, *(part for pair in options.items() for part in pair)], output=log, keep_open=[self._lock.fd]
+                [binary, *(part for pair in options.items() for part in pair)],
+                output=log,
+                keep_open=[self._lock.fd],
             )
         self._lock.write_owner(self.process.pid)
 

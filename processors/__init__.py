@@ -1,0 +1,1 @@
+"""Rules over conversation events: pure steps, each with a thin Faust agent."""
