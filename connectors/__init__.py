@@ -1,0 +1,1 @@
+"""One folder per channel; `contract.py` says what a channel is."""

@@ -1,0 +1,230 @@
+"""`apply(state, event) -> state`: the only way a conversation's state changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gateway.core import conversation as c
+from gateway.core import events as e
+from gateway.core import ids
+from gateway.core.actors import ActorKind, OwnerKind
+from gateway.core.conversation import Conversation, ConversationStatus, Head
+from gateway.core.receipts import PartStatus, Rung, join
+
+
+Change = Callable[[c.SentMessage], c.SentMessage]
+
+
+def apply(state: Conversation | None, event: e.ConversationEvent) -> Conversation:
+    """The state after `event`. Raises ValueError when the event does not follow the state (wrong seq)."""
+    if state is None:
+        state = _opened(event)
+    if event.seq != state.head.seq + 1:
+        raise ValueError(f"event {event.seq} does not follow {state.head.seq}")
+    head = replace(state.head, seq=event.seq, last_at=event.occurred_at)
+    state = _happened(Conversation(head, state.seen, state.sent), event)
+    return _remembered(state, event) if event.remembered else state
+
+
+def _opened(event: e.ConversationEvent) -> Conversation:
+    opened = event.happening
+    if not isinstance(opened, e.ConversationOpened):
+        raise ValueError("a conversation begins with ConversationOpened")
+    head = Head(
+        event.conversation_id,
+        event.tenant,
+        event.channel,
+        event.account_id,
+        opened.contact,
+        opened.department_id,
+        opened.owner,
+    )
+    return Conversation(head)
+
+
+def _happened(state: Conversation, event: e.ConversationEvent) -> Conversation:
+    match event.happening:
+        case e.MessageQueued() as queued:
+            return _queued(state, event, queued)
+        case e.MessageResent() as resent:
+            return _resent(state, resent)
+        case e.StatusChanged(message_id=message_id, status=status):
+            return _status(state, message_id, status)
+        case e.StatusOverdue(message_id=message_id, attempt=attempt, part=part, rung=rung):
+            return _overdue(state, message_id, overdue_key(attempt, part, rung))
+        case _:
+            head = _head(state.head, event)
+            return state if head is state.head else replace(state, head=head)
+
+
+def _head(head: Head, event: e.ConversationEvent) -> Head:
+    match event.happening:
+        case e.MessageReceived(sent_at=sent_at, counted=True) if not head.blocked:
+            waiting = event.occurred_at if head.waiting_since is None else head.waiting_since
+            return replace(head, contact_at=_later(head.contact_at, sent_at), waiting_since=waiting)
+        case e.ChatOpened(opened_at=opened_at):
+            return replace(head, contact_at=_later(head.contact_at, opened_at))
+        case e.MessageEchoed():
+            return replace(head, waiting_since=None)
+        case e.OwnerChanged() as changed:
+            return _owned(head, changed)
+        case e.ConversationCompleted():
+            return replace(head, status=ConversationStatus.COMPLETED, waiting_since=None)
+        case e.ConversationReopened():
+            episode = head.episode + 1
+            return replace(head, status=ConversationStatus.OPEN, episode=episode, attention=False)
+        case e.ContactBlocked():
+            return replace(head, blocked=True, waiting_since=None)
+        case e.ContactUnblocked():
+            return replace(head, blocked=False)
+        case e.ContactChanged(contact=contact):
+            return replace(head, contact=contact)
+        case e.AttentionRaised():
+            return replace(head, attention=True)
+        case e.ReceiptParked(provider_message_id=provider_id, status=status):
+            return replace(head, early=_parked(head.early, provider_id, status))
+        case _:
+            return head
+
+
+def _later(a: int | None, b: int) -> int:
+    return b if a is None else max(a, b)
+
+
+def _owned(head: Head, changed: e.OwnerChanged) -> Head:
+    owner = changed.owner
+    return replace(
+        head,
+        owner=owner,
+        epoch=changed.epoch,
+        department_id=owner.id if owner.kind is OwnerKind.QUEUE else head.department_id,
+        last_agent=owner if owner.kind is OwnerKind.AGENT else head.last_agent,
+    )
+
+
+def _parked(
+    early: tuple[c.EarlyReceipt, ...], provider_id: str, status: PartStatus
+) -> tuple[c.EarlyReceipt, ...]:
+    known = next((r for r in early if r.provider_message_id == provider_id), None)
+    others = tuple(r for r in early if r.provider_message_id != provider_id)
+    joined = status if known is None else join(known.status, status)
+    return (*others, c.EarlyReceipt(provider_id, joined))[-c.EARLY_AT_MOST :]
+
+
+def _queued(state: Conversation, event: e.ConversationEvent, queued: e.MessageQueued) -> Conversation:
+    message = c.SentMessage(
+        message_id=queued.message_id,
+        seq=event.seq,
+        at=event.occurred_at,
+        parts=queued.parts,
+        content=queued.content,
+        reply_to=queued.reply_to.provider_id if queued.reply_to else None,
+        statuses=tuple(PartStatus(1, part) for part in range(queued.parts)),
+    )
+    # An automatic text does not answer the contact: their wait goes on.
+    answered = event.actor.kind in (ActorKind.AGENT, ActorKind.BOT)
+    waiting = None if answered else state.head.waiting_since
+    head = replace(state.head, last_sent=queued.message_id, waiting_since=waiting)
+    return _with_message(replace(state, head=head), message, event.occurred_at)
+
+
+def _with_message(state: Conversation, message: c.SentMessage, now: int) -> Conversation:
+    head, sent = state.head, state.sent
+    if sent and len(sent[-1].messages) < c.SENT_PER_BLOCK:
+        sent = (*sent[:-1], c.SentBlock((*sent[-1].messages, message)))
+    else:
+        sent = (*sent, c.SentBlock((message,)))
+    dropped = 0
+    while _sent_too_many(sent[dropped:], now):
+        dropped += 1
+    sent = _without_old_content(sent[dropped:])
+    start = head.sent_from + dropped
+    return replace(state, head=replace(head, sent_from=start, sent_to=start + len(sent)), sent=sent)
+
+
+def _sent_too_many(sent: tuple[c.SentBlock, ...], now: int) -> bool:
+    count = (len(sent) - 1) * c.SENT_PER_BLOCK
+    old = sent[0].messages[-1].at < now - c.MEMORY_MS
+    return count >= c.SENT_AT_MOST or (old and count >= c.SENT_AT_LEAST)
+
+
+def _without_old_content(sent: tuple[c.SentBlock, ...]) -> tuple[c.SentBlock, ...]:
+    kept = c.CONTENT_KEPT // c.SENT_PER_BLOCK + 1
+    if len(sent) <= kept or all(m.content is None for m in sent[-kept - 1].messages):
+        return sent
+    bare = c.SentBlock(tuple(replace(m, content=None) for m in sent[-kept - 1].messages))
+    return (*sent[: -kept - 1], bare, *sent[-kept:])
+
+
+def _resent(state: Conversation, resent: e.MessageResent) -> Conversation:
+    def again(message: c.SentMessage) -> c.SentMessage:
+        fresh = tuple(PartStatus(resent.attempt, part) for part in resent.parts)
+        parts = len(resent.parts) if resent.content is not None else message.parts
+        statuses = (*message.statuses, *fresh)
+        content = message.content if resent.content is None else resent.content
+        return replace(message, attempt=resent.attempt, parts=parts, statuses=statuses, content=content)
+
+    head = replace(state.head, last_sent=resent.message_id)
+    return _changed(replace(state, head=head), resent.message_id, again)
+
+
+def _status(state: Conversation, message_id: str, status: PartStatus) -> Conversation:
+    def grown(message: c.SentMessage) -> c.SentMessage:
+        same = (status.attempt, status.part)
+        others = tuple(s for s in message.statuses if (s.attempt, s.part) != same)
+        statuses = tuple(sorted((*others, status), key=lambda s: (s.attempt, s.part)))
+        message = replace(message, statuses=statuses)
+        arrived = message.shown in ("delivered", "read")
+        return replace(message, content=None) if arrived else message
+
+    early = tuple(r for r in state.head.early if r.provider_message_id not in status.provider_ids)
+    if len(early) != len(state.head.early):
+        state = replace(state, head=replace(state.head, early=early))
+    return _changed(state, message_id, grown)
+
+
+def overdue_key(attempt: int, part: int, rung: Rung) -> str:
+    """How a message remembers that a rung of a part is overdue."""
+    return f"{attempt}.{part}.{rung.value}"
+
+
+def _overdue(state: Conversation, message_id: str, key: str) -> Conversation:
+    return _changed(state, message_id, lambda m: replace(m, overdue=(*m.overdue, key)))
+
+
+def _changed(state: Conversation, message_id: str, change: Change) -> Conversation:
+    blocks = list(state.sent)
+    for n in range(len(blocks) - 1, -1, -1):
+        for m, message in enumerate(blocks[n].messages):
+            if message.message_id == message_id:
+                messages = list(blocks[n].messages)
+                messages[m] = change(message)
+                blocks[n] = c.SentBlock(tuple(messages))
+                return replace(state, sent=tuple(blocks))
+    raise ValueError("the event names a message that is not remembered")
+
+
+def _remembered(state: Conversation, event: e.ConversationEvent) -> Conversation:
+    short = ids.short(event.cause)
+    head, seen = state.head, state.seen
+    if seen and seen[-1].entries[-20:-4] == short:
+        return state  # a further event of the same cause
+    if seen and len(seen[-1]) < c.SEEN_PER_BLOCK:
+        seen = (*seen[:-1], seen[-1].with_cause(short, event.seq, event.occurred_at))
+    else:
+        seen = (*seen, c.SeenBlock().with_cause(short, event.seq, event.occurred_at))
+    dropped = 0
+    while _seen_too_many(seen[dropped:], event.occurred_at):
+        dropped += 1
+    start = head.seen_from + dropped
+    seen = seen[dropped:]
+    if (start, start + len(seen)) != (head.seen_from, head.seen_to):
+        head = replace(head, seen_from=start, seen_to=start + len(seen))
+    return Conversation(head, seen, state.sent)
+
+
+def _seen_too_many(seen: tuple[c.SeenBlock, ...], now: int) -> bool:
+    left = (len(seen) - 1) * c.SEEN_PER_BLOCK
+    old = seen[0].newest_at < now - c.MEMORY_MS
+    return left >= c.SEEN_AT_MOST or (old and left >= c.SEEN_AT_LEAST)

@@ -1,0 +1,36 @@
+"""What a decision may know beside the conversation itself: a snapshot, taken by the shell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gateway.core.capabilities import CapabilityProfile
+from gateway.core.directory import Account, Directory
+
+
+class UnknownAccountError(Exception):
+    """A record names a channel account that the directory does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Directory, channel profiles and who is online, as they were when the record was taken up."""
+
+    directory: Directory
+    profiles: Mapping[str, CapabilityProfile] = field(default_factory=dict)
+    online: frozenset[str] = frozenset()
+
+    def account(self, account_id: str) -> Account:
+        """The channel account. Raises UnknownAccountError."""
+        try:
+            return self.directory.accounts[account_id]
+        except KeyError:
+            raise UnknownAccountError(f"channel account {account_id} is not in the directory") from None
+
+    def profile(self, channel: str) -> CapabilityProfile:
+        """The channel's profile. Raises UnknownAccountError when no connector has published one."""
+        try:
+            return self.profiles[channel]
+        except KeyError:
+            raise UnknownAccountError(f"no capability profile for channel {channel}") from None
