@@ -132,14 +132,20 @@ class LedgerState(StrEnum):
     """How far a provider call came."""
 
     STARTED = "started"
+    SETTLED = "settled"
+    """Its outcome is acknowledged; only the commit of its offset waits for a slower conversation."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """`started` before the provider is called (topic `cg.outbound-ledger.<channel>`), tombstone afterwards."""
+    """`started` before the provider is called (topic `cg.outbound-ledger.<channel>`), tombstone afterwards.
+
+    `offset` is the request's own in its partition of the outbound topic.
+    """
 
     request: SendRequest
     state: LedgerState
+    offset: int
     started_at: int
     worker: str
 
