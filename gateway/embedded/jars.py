@@ -7,10 +7,10 @@ anew after a change of the coordinates below.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import sys
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -63,7 +63,7 @@ def locked_jars(lock_file: Path = LOCK_FILE) -> list[Jar]:
     return [Jar(coordinate, int(size), sha256) for coordinate, size, sha256 in rows]
 
 
-def class_path(cache_dir: Path, progress: Progress) -> str:
+async def class_path(cache_dir: Path, progress: Progress) -> str:
     """Java's class path for Kafka; downloads what the cache lacks.
 
     Raises EmbeddedError when a jar cannot be had or does not match its hash.
@@ -72,7 +72,7 @@ def class_path(cache_dir: Path, progress: Progress) -> str:
     jars = locked_jars()
     missing = [jar for jar in jars if not _cached(jar, repository)]
     if missing:
-        _download_all(missing, repository, progress)
+        await _download_all(missing, repository, progress)
     return ":".join(str(jar.path_in(repository)) for jar in jars)
 
 
@@ -82,15 +82,31 @@ def _cached(jar: Jar, repository: Path) -> bool:
     return path.exists() and path.stat().st_size == jar.size
 
 
-def _download_all(jars: list[Jar], repository: Path, progress: Progress) -> None:
+async def _download_all(jars: list[Jar], repository: Path, progress: Progress) -> None:
     megabytes = sum(jar.size for jar in jars) / 1e6
     progress(f"Downloading Apache Kafka once: {len(jars)} jars, {megabytes:.0f} MB, to {repository}")
-    with ThreadPoolExecutor(max_workers=6) as pool:
-        for number, jar in enumerate(pool.map(lambda jar: _download(jar, repository), jars), 1):
-            progress(f"  {number}/{len(jars)} {jar.coordinate.split(':')[1]} ({jar.size / 1e6:.1f} MB)")
+    at_once = asyncio.Semaphore(6)
+    done = 0
+
+    async def download(jar: Jar) -> None:
+        nonlocal done
+        async with at_once:
+            await asyncio.to_thread(_download, jar, repository)
+        done += 1
+        progress(f"  {done}/{len(jars)} {jar.coordinate.split(':')[1]} ({jar.size / 1e6:.1f} MB)")
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for jar in jars:
+                tasks.create_task(download(jar))
+    except* EmbeddedError as group:
+        first = group.exceptions[0]
+    else:
+        return
+    raise first
 
 
-def _download(jar: Jar, repository: Path) -> Jar:
+def _download(jar: Jar, repository: Path) -> None:
     """Fetches into a directory of its own and moves into place: another process may do the same right now."""
     repository.mkdir(parents=True, exist_ok=True)
     target = jar.path_in(repository)
@@ -104,7 +120,6 @@ def _download(jar: Jar, repository: Path) -> Jar:
             )
         target.parent.mkdir(parents=True, exist_ok=True)
         fetched.replace(target)
-    return jar
 
 
 def _fetch(jar: Jar, staging: Path) -> Path:

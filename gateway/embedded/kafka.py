@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import subprocess
+import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
@@ -116,9 +117,7 @@ class EmbeddedKafka:
         self._lock = DirectoryLock(self.data_dir, "Kafka")
         try:
             java = java_binary(self.java_home)
-            command = self._java_command(
-                java, await asyncio.to_thread(class_path, self.cache_dir, self.progress)
-            )
+            command = self._java_command(java, await class_path(self.cache_dir, self.progress))
             for tries_left in reversed(range(1 if self.wanted_port else CHOSEN_PORT_TRIES)):
                 if await self._try_start(command, last=not tries_left):
                     return
@@ -193,11 +192,11 @@ class EmbeddedKafka:
 
     async def _wait_ready(self) -> bool:
         assert self.process is not None  # noqa: S101 (just started)
-        async with asyncio.timeout(START_SECONDS):
-            while not await self.healthy():
-                if self.process.poll() is not None:
-                    return False
-                await asyncio.sleep(process.POLL_SECONDS)
+        deadline = time.monotonic() + START_SECONDS
+        while not await self.healthy():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(process.POLL_SECONDS)
         return True
 
     def _write_config(self) -> Path:

@@ -110,8 +110,9 @@ async def stop(process: subprocess.Popen[bytes], grace_seconds: float) -> int:
     """SIGTERM, wait up to the grace, then SIGKILL. Returns the exit code (negative = signal)."""
     if process.poll() is None:
         process.terminate()
-        if await wait_until(lambda: process.poll() is not None, grace_seconds) is False:
-            process.kill()
+        if not await wait_until(lambda: process.poll() is not None, grace_seconds):
+            # The child leads a session of its own: what it started goes with it.
+            os.killpg(process.pid, signal.SIGKILL)
     while (code := process.poll()) is None:
         await asyncio.sleep(POLL_SECONDS)
     return code

@@ -6,6 +6,7 @@ import asyncio
 import importlib.util
 import shutil
 import subprocess
+import time
 from pathlib import Path
 from types import TracebackType
 
@@ -116,9 +117,9 @@ class EmbeddedRedis:
 
     async def _wait_ready(self) -> bool:
         assert self.process is not None  # noqa: S101 (just started)
-        async with asyncio.timeout(START_SECONDS):
-            while not await self.healthy():
-                if self.process.poll() is not None:
-                    return False
-                await asyncio.sleep(process.POLL_SECONDS)
+        deadline = time.monotonic() + START_SECONDS
+        while not await self.healthy():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                return False
+            await asyncio.sleep(process.POLL_SECONDS)
         return True
