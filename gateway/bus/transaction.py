@@ -67,7 +67,7 @@ def build_batches(
         if builder is None:
             builder = open_ones[topic, number] = producer.create_batch()
             filled.append(Batch(topic, number, builder))
-        if builder.append(key=key, value=value, timestamp=now, headers=headers) is None:
+        if builder.append(key=key, value=value, timestamp=now, headers=list(headers)) is None:
             del open_ones[topic, number]
             append(topic, number, key, value, headers)
 
