@@ -23,7 +23,7 @@ from gateway.bus.assignor import Copartition
 from gateway.bus.batch import BatchRules, Decided, decide_batch
 from gateway.bus.exits import Die, exit_process
 from gateway.bus.partition import Partition, close_producer
-from gateway.bus.records import Logic, Record
+from gateway.bus.records import Logic, Record, as_record
 from gateway.bus.transaction import build_batches, write
 from gateway.bus.watchdog import watch
 from gateway.core.clock import Clock, system_clock
@@ -188,10 +188,7 @@ class PartitionLoop:
     async def _round(self, read: Mapping[TopicPartition, Sequence[Any]]) -> int:
         records: defaultdict[int, list[Record]] = defaultdict(list)
         for tp, found in read.items():
-            records[tp.partition].extend(
-                Record(tp.topic, tp.partition, r.offset, r.key, r.value, r.headers, r.timestamp)
-                for r in found
-            )
+            records[tp.partition].extend(as_record(tp, r) for r in found)
         now = asyncio.get_running_loop().time()
         numbers = set(records) | {n for n, p in self.partitions.items() if p.next_timers <= now}
         mine = [self.partitions[n] for n in numbers if n in self.partitions and self.partitions[n].open]

@@ -25,6 +25,13 @@ class Record(NamedTuple):
     timestamp: int = 0
 
 
+def as_record(tp: Any, read: Any) -> Record:
+    """A record of aiokafka (`tp` = its TopicPartition) as ours; a missing key or value is empty."""
+    return Record(
+        tp.topic, tp.partition, read.offset, read.key or b"", read.value or b"", read.headers, read.timestamp
+    )
+
+
 class Output(NamedTuple):
     """One record to write, in the same transaction as the position of its cause.
 
