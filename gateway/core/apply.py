@@ -12,12 +12,11 @@ from gateway.core.actors import ActorKind, OwnerKind
 from gateway.core.conversation import Conversation, ConversationStatus, Head
 from gateway.core.receipts import PartStatus, Rung, join
 
-
 Change = Callable[[c.SentMessage], c.SentMessage]
 
 
 def apply(state: Conversation | None, event: e.ConversationEvent) -> Conversation:
-    """The state after `event`. Raises ValueError when the event does not follow the state (wrong seq)."""
+    """The state after `event`. Raises ValueError or TypeError when the event does not follow the state."""
     if state is None:
         state = _opened(event)
     if event.seq != state.head.seq + 1:
@@ -30,7 +29,7 @@ def apply(state: Conversation | None, event: e.ConversationEvent) -> Conversatio
 def _opened(event: e.ConversationEvent) -> Conversation:
     opened = event.happening
     if not isinstance(opened, e.ConversationOpened):
-        raise ValueError("a conversation begins with ConversationOpened")
+        raise TypeError("a conversation begins with ConversationOpened")
     head = Head(
         event.conversation_id,
         event.tenant,

@@ -9,8 +9,8 @@ from gateway.core import commands as k
 from gateway.core import events as e
 from gateway.core import ids
 from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
-from gateway.core.commands import Command, CommandResult
 from gateway.core.apply import overdue_key
+from gateway.core.commands import Command, CommandResult
 from gateway.core.conversation import Conversation, ConversationStatus
 from gateway.core.decide_sending import resend, send_message
 from gateway.core.directory import check_permission
@@ -25,15 +25,15 @@ HOPS_AT_MOST = 8
 def decide_command(state: Conversation | None, command: Command, now: int, facts: Facts) -> Decision:
     """Accept or refuse a command. A repeated accepted command gets its first answer again."""
     if state is None:
-        refusal = Refusal(Code.UNKNOWN_CONVERSATION, "There is no such conversation.")
-        return Decision(None, f"refused:{refusal.code}", result=_refused(command, now, refusal))
+        unknown = Refusal(Code.UNKNOWN_CONVERSATION, "There is no such conversation.")
+        return Decision(None, f"refused:{unknown.code}", result=_refused(command, now, unknown))
     seq = state.seq_of_cause(command.command_id)
     if seq is not None:
         return Decision(state, "duplicate", result=_accepted(command, now, seq))
     actor = _actor(command.actor, facts)
     draft = Draft(state, _origin(state, command, now, actor))
     refusal = _check(state, command, facts) or _ACTIONS[type(command.action)](draft, command.action, facts)
-    if refusal:
+    if refusal is not None:
         return Decision(state, f"refused:{refusal.code}", result=_refused(command, draft.now, refusal))
     return draft.done("accepted", _accepted(command, draft.now, state.head.seq + 1))
 

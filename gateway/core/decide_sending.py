@@ -21,10 +21,16 @@ from gateway.core.facts import Facts
 from gateway.core.receipts import Shown
 from gateway.core.text import length, split_text
 
+_NOT_ANNOUNCED = Refusal(
+    Code.UNKNOWN_ACCOUNT, "The channel account's connector has not announced it yet; start it."
+)
+
 
 def send_message(draft: Draft, action: k.SendMessage, facts: Facts) -> Refusal | None:
     """Queue a message: MessageQueued, one send request per part, and completion if asked for."""
-    profile = facts.profile(draft.conversation.head.channel)
+    profile = facts.profile(draft.conversation.head.account_id)
+    if profile is None:
+        return _NOT_ANNOUNCED
     refusal = (
         _may_send(draft)
         or _check_content(draft, profile, action.content)
@@ -45,7 +51,9 @@ def send_message(draft: Draft, action: k.SendMessage, facts: Facts) -> Refusal |
 
 def resend(draft: Draft, action: k.Resend, facts: Facts) -> Refusal | None:
     """Try the parts that did not go out again, under the same message."""
-    profile = facts.profile(draft.conversation.head.channel)
+    profile = facts.profile(draft.conversation.head.account_id)
+    if profile is None:
+        return _NOT_ANNOUNCED
     message = draft.conversation.sent_message(action.message_id)
     content = action.content or (message.content if message else None)
     if message is None or content is None:
@@ -107,10 +115,10 @@ def _check_content(draft: Draft, profile: CapabilityProfile, body: Body) -> Refu
     refusal = check_sendable(profile, body)
     if refusal or not isinstance(body, Clear):
         return refusal
-    caption_limit = profile.limit("caption")
-    if isinstance(body.content, Media) and body.content.caption and caption_limit is not None:
-        if length(body.content.caption, Unit.CODE_POINTS) > caption_limit:
-            return Refusal(Code.CONTENT_TOO_LONG, f"The caption is longer than {caption_limit} characters.")
+    caption = body.content.caption if isinstance(body.content, Media) else None
+    limit = profile.limit("caption")
+    if caption and limit is not None and length(caption, Unit.CODE_POINTS) > limit:
+        return Refusal(Code.CONTENT_TOO_LONG, f"The caption is longer than {limit} characters.")
     return check_window(profile, body.content, draft.conversation.head.contact_at, draft.now)
 
 

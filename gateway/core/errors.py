@@ -34,6 +34,7 @@ class Code(StrEnum):
     NOT_DUE = "not_due"
     TOO_MANY_HOPS = "too_many_hops"
     NOT_PARKED = "not_parked"
+    STILL_PARKED = "still_parked"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ class UnknownAccountError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Directory, channel profiles and who is online, as they were when the record was taken up."""
+    """Directory, profiles by channel account, and who is online, as they were when the record was taken up."""
 
     directory: Directory
     profiles: Mapping[str, CapabilityProfile] = field(default_factory=dict)
@@ -28,9 +28,6 @@ class Facts:
         except KeyError:
             raise UnknownAccountError(f"channel account {account_id} is not in the directory") from None
 
-    def profile(self, channel: str) -> CapabilityProfile:
-        """The channel's profile. Raises UnknownAccountError when no connector has published one."""
-        try:
-            return self.profiles[channel]
-        except KeyError:
-            raise UnknownAccountError(f"no capability profile for channel {channel}") from None
+    def profile(self, account_id: str) -> CapabilityProfile | None:
+        """What the account's channel can do; None before its connector has announced it."""
+        return self.profiles.get(account_id)

@@ -1,0 +1,1 @@
+"""The conversation log service: the only writer of `cg.conversations`."""
