@@ -11,6 +11,7 @@ from fastavro.schema import to_parsing_canonical_form
 
 from gateway.core.capabilities import CapabilityProfile
 from gateway.core.commands import Command, CommandResult
+from gateway.core.conversation import ConversationState
 from gateway.core.directory import DirectoryEntry
 from gateway.core.events import ConversationEvent
 from gateway.core.messages import (
@@ -30,6 +31,7 @@ RECORDS: tuple[type, ...] = (
     Command,
     CommandResult,
     ConversationEvent,
+    ConversationState,
     SendRequest,
     LedgerEntry,
     DirectoryEntry,
