@@ -42,7 +42,9 @@ def _external(name: str) -> AliasChoices:
 class Settings(BaseSettings):
     """All settings, read from environment variables with the prefix GATEWAY_ (three have well-known names)."""
 
-    model_config = SettingsConfigDict(env_prefix="GATEWAY_", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_ignore_empty=True, frozen=True, populate_by_name=True
+    )
 
     kafka_bootstrap_servers: str | None = Field(
         None,

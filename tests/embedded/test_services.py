@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 
 from gateway.embedded import jars, process
 from gateway.embedded.jars import Jar, class_path, locked_jars
-from gateway.embedded.kafka import EmbeddedKafka, java_binary
+from gateway.embedded.java import Java, StartupCache, find_java
+from gateway.embedded.kafka import EmbeddedKafka
 from gateway.embedded.process import DirectoryLock, EmbeddedError, PortTakenError
 from gateway.embedded.redis import EmbeddedRedis, redis_binary
 from gateway.settings import Settings
@@ -96,7 +97,19 @@ async def test_java_that_cannot_start_shows_its_last_words(tmp_path: Path) -> No
 
 def test_a_wrong_java_home_is_named(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedError, match="GATEWAY_JAVA_HOME"):
-        java_binary(tmp_path)
+        find_java(tmp_path)
+
+
+@pytest.mark.parametrize(("version", "supported"), [(25, True), (24, False), (None, False)])
+def test_the_startup_cache_is_recorded_once_then_read(
+    tmp_path: Path, version: int | None, supported: bool
+) -> None:
+    java = Java(Path("java"), version)
+    first = StartupCache(java, tmp_path)
+    assert any("AOTCacheOutput" in argument for argument in first.arguments()) == supported
+    first.recording.touch()
+    first.finish()
+    assert f"-XX:AOTCache={first.file}" in StartupCache(java, tmp_path).arguments() or not supported
 
 
 def test_no_redis_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
