@@ -148,9 +148,7 @@ class OrderedConsumer:
             for r in found:
                 # Read again after a reassignment while it was being handled, or after it was done: not twice.
                 if tp in self._owned and progress.begin(r.offset):
-                    self._enqueue(
-                        Record(tp.topic, tp.partition, r.offset, r.key, r.value, r.headers, r.timestamp)
-                    )
+                    self._enqueue(as_record(tp, r))
 
     def _enqueue(self, record: Record) -> None:
         lane = (record.topic, record.key or b"@%d" % record.offset)
