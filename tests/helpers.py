@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
+import shutil
 import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 
+# Set by `./run faults`: fault tests then run long, with more inputs and more faults.
+LONG_RUN = os.environ.get("GATEWAY_TEST_LONG") == "1"
 
-async def eventually(predicate: Callable[[], T | Awaitable[T]], timeout: float = 10.0, every: float = 0.05) -> T:
+
+def chromium() -> str:
+    """Path of the system's Chromium, for Playwright's `executable_path`. Fails when there is none."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable"):
+        if path := shutil.which(name):
+            return path
+    raise AssertionError("Chromium is missing; `./run test` as root installs it, or: apt install chromium")
+
+
+async def eventually(
+    predicate: Callable[[], T | Awaitable[T]], timeout: float = 10.0, every: float = 0.05
+) -> T:
     """Waits until the predicate (plain or async) gives something true, and returns it.
 
     An AssertionError inside the predicate counts as "not yet". When `timeout` seconds are over, raises
