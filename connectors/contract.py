@@ -23,9 +23,9 @@ class WebhookRequest:
     """A request of the provider, exactly as it came; header names are lower case."""
 
     method: str
-    headers: Mapping[str, str]
-    query: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    query: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Alias:
 class Unreadable:
     """A fragment that our parser failed on; the runner puts it into `cg.dead`. `fragment` is raw JSON bytes."""
 
-    fragment: bytes
+    fragment: bytes = field(repr=False)
     error: str
 
 
@@ -97,7 +97,7 @@ class HttpRequest:
     method: str
     url: str
     headers: Mapping[str, str] = field(repr=False)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     timeout: float = 20.0
 
 
@@ -106,8 +106,8 @@ class HttpResponse:
     """The provider's answer; header names are lower case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 class NoAnswer(Exception):
@@ -140,6 +140,7 @@ class Scope(StrEnum):
 class SendOutcome:
     """How an attempt to send ended. `retry_after` is milliseconds; `scope` says what pauses until then.
 
+    `growth`: with each further try of the request the wait `retry_after` is that many times longer.
     `stop_account`: credentials or policy: nothing more is sent on this account until somebody acts.
     """
 
@@ -149,6 +150,7 @@ class SendOutcome:
     retry_after: int | None = None
     scope: Scope = Scope.CONVERSATION
     stop_account: bool = False
+    growth: int = 1
 
 
 Sending = Generator[HttpRequest, HttpResponse, SendOutcome]

@@ -1,0 +1,1 @@
+"""What WhatsApp, Instagram and Messenger share: Meta's signature, handshake, error envelope and JSON habits."""
