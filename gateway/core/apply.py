@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 from gateway.core import conversation as c
 from gateway.core import events as e
 from gateway.core import ids
 from gateway.core.actors import ActorKind, OwnerKind
 from gateway.core.conversation import Conversation, ConversationStatus, Head
+from gateway.core.evolve import evolve
 from gateway.core.receipts import PartStatus, Rung, join
 
 Change = Callable[[c.SentMessage], c.SentMessage]
@@ -21,7 +22,8 @@ def apply(state: Conversation | None, event: e.ConversationEvent) -> Conversatio
         state = _opened(event)
     if event.seq != state.head.seq + 1:
         raise ValueError(f"event {event.seq} does not follow {state.head.seq}")
-    head = replace(state.head, seq=event.seq, last_at=event.occurred_at)
+    numbered = {"seq": event.seq, "last_at": event.occurred_at}
+    head = evolve(state.head, **numbered, **_head(state.head, event))
     state = _happened(Conversation(head, state.seen, state.sent), event)
     return _remembered(state, event) if event.remembered else state
 
@@ -53,53 +55,59 @@ def _happened(state: Conversation, event: e.ConversationEvent) -> Conversation:
         case e.StatusOverdue(message_id=message_id, attempt=attempt, part=part, rung=rung):
             return _overdue(state, message_id, overdue_key(attempt, part, rung))
         case _:
-            head = _head(state.head, event)
-            return state if head is state.head else replace(state, head=head)
+            return state
 
 
-def _head(head: Head, event: e.ConversationEvent) -> Head:
+def _head(head: Head, event: e.ConversationEvent) -> dict[str, Any]:
+    """What the event changes in the head alone."""
     match event.happening:
         case e.MessageReceived(sent_at=sent_at, counted=True) if not head.blocked:
             waiting = event.occurred_at if head.waiting_since is None else head.waiting_since
-            return replace(head, contact_at=_later(head.contact_at, sent_at), waiting_since=waiting)
+            return {"contact_at": _later(head.contact_at, sent_at), "waiting_since": waiting}
         case e.ChatOpened(opened_at=opened_at):
-            return replace(head, contact_at=_later(head.contact_at, opened_at))
+            return {"contact_at": _later(head.contact_at, opened_at)}
+        case e.MessageQueued(message_id=message_id):
+            # An automatic text does not answer the contact: their wait goes on.
+            answered = event.actor.kind in (ActorKind.AGENT, ActorKind.BOT)
+            waiting_since = None if answered else head.waiting_since
+            return {"last_sent": message_id, "waiting_since": waiting_since}
+        case e.MessageResent(message_id=message_id):
+            return {"last_sent": message_id}
         case e.MessageEchoed():
-            return replace(head, waiting_since=None)
+            return {"waiting_since": None}
         case e.OwnerChanged() as changed:
-            return _owned(head, changed)
+            return _owned(changed)
         case e.ConversationCompleted():
-            return replace(head, status=ConversationStatus.COMPLETED, waiting_since=None)
+            return {"status": ConversationStatus.COMPLETED, "waiting_since": None}
         case e.ConversationReopened():
             episode = head.episode + 1
-            return replace(head, status=ConversationStatus.OPEN, episode=episode, attention=False)
+            return {"status": ConversationStatus.OPEN, "episode": episode, "attention": False}
         case e.ContactBlocked():
-            return replace(head, blocked=True, waiting_since=None)
+            return {"blocked": True, "waiting_since": None}
         case e.ContactUnblocked():
-            return replace(head, blocked=False)
+            return {"blocked": False}
         case e.ContactChanged(contact=contact):
-            return replace(head, contact=contact)
+            return {"contact": contact}
         case e.AttentionRaised():
-            return replace(head, attention=True)
+            return {"attention": True}
         case e.ReceiptParked(provider_message_id=provider_id, status=status):
-            return replace(head, early=_parked(head.early, provider_id, status))
+            return {"early": _parked(head.early, provider_id, status)}
         case _:
-            return head
+            return {}
 
 
 def _later(a: int | None, b: int) -> int:
     return b if a is None else max(a, b)
 
 
-def _owned(head: Head, changed: e.OwnerChanged) -> Head:
+def _owned(changed: e.OwnerChanged) -> dict[str, Any]:
     owner = changed.owner
-    return replace(
-        head,
-        owner=owner,
-        epoch=changed.epoch,
-        department_id=owner.id if owner.kind is OwnerKind.QUEUE else head.department_id,
-        last_agent=owner if owner.kind is OwnerKind.AGENT else head.last_agent,
-    )
+    changes: dict[str, Any] = {"owner": owner, "epoch": changed.epoch}
+    if owner.kind is OwnerKind.QUEUE:
+        changes["department_id"] = owner.id
+    elif owner.kind is OwnerKind.AGENT:
+        changes["last_agent"] = owner
+    return changes
 
 
 def _parked(
@@ -121,11 +129,7 @@ def _queued(state: Conversation, event: e.ConversationEvent, queued: e.MessageQu
         reply_to=queued.reply_to.provider_id if queued.reply_to else None,
         statuses=tuple(PartStatus(1, part) for part in range(queued.parts)),
     )
-    # An automatic text does not answer the contact: their wait goes on.
-    answered = event.actor.kind in (ActorKind.AGENT, ActorKind.BOT)
-    waiting = None if answered else state.head.waiting_since
-    head = replace(state.head, last_sent=queued.message_id, waiting_since=waiting)
-    return _with_message(replace(state, head=head), message, event.occurred_at)
+    return _with_message(state, message, event.occurred_at)
 
 
 def _with_message(state: Conversation, message: c.SentMessage, now: int) -> Conversation:
@@ -139,7 +143,9 @@ def _with_message(state: Conversation, message: c.SentMessage, now: int) -> Conv
         dropped += 1
     sent = _without_old_content(sent[dropped:])
     start = head.sent_from + dropped
-    return replace(state, head=replace(head, sent_from=start, sent_to=start + len(sent)), sent=sent)
+    if (start, start + len(sent)) != (head.sent_from, head.sent_to):
+        head = evolve(head, sent_from=start, sent_to=start + len(sent))
+    return Conversation(head, state.seen, sent)
 
 
 def _sent_too_many(sent: tuple[c.SentBlock, ...], now: int) -> bool:
@@ -152,7 +158,7 @@ def _without_old_content(sent: tuple[c.SentBlock, ...]) -> tuple[c.SentBlock, ..
     kept = c.CONTENT_KEPT // c.SENT_PER_BLOCK + 1
     if len(sent) <= kept or all(m.content is None for m in sent[-kept - 1].messages):
         return sent
-    bare = c.SentBlock(tuple(replace(m, content=None) for m in sent[-kept - 1].messages))
+    bare = c.SentBlock(tuple(evolve(m, content=None) for m in sent[-kept - 1].messages))
     return (*sent[: -kept - 1], bare, *sent[-kept:])
 
 
@@ -162,10 +168,9 @@ def _resent(state: Conversation, resent: e.MessageResent) -> Conversation:
         parts = len(resent.parts) if resent.content is not None else message.parts
         statuses = (*message.statuses, *fresh)
         content = message.content if resent.content is None else resent.content
-        return replace(message, attempt=resent.attempt, parts=parts, statuses=statuses, content=content)
+        return evolve(message, attempt=resent.attempt, parts=parts, statuses=statuses, content=content)
 
-    head = replace(state.head, last_sent=resent.message_id)
-    return _changed(replace(state, head=head), resent.message_id, again)
+    return _changed(state, resent.message_id, again)
 
 
 def _status(state: Conversation, message_id: str, status: PartStatus) -> Conversation:
@@ -173,13 +178,13 @@ def _status(state: Conversation, message_id: str, status: PartStatus) -> Convers
         same = (status.attempt, status.part)
         others = tuple(s for s in message.statuses if (s.attempt, s.part) != same)
         statuses = tuple(sorted((*others, status), key=lambda s: (s.attempt, s.part)))
-        message = replace(message, statuses=statuses)
+        message = evolve(message, statuses=statuses)
         arrived = message.shown in ("delivered", "read")
-        return replace(message, content=None) if arrived else message
+        return evolve(message, content=None) if arrived else message
 
     early = tuple(r for r in state.head.early if r.provider_message_id not in status.provider_ids)
     if len(early) != len(state.head.early):
-        state = replace(state, head=replace(state.head, early=early))
+        state = evolve(state, head=evolve(state.head, early=early))
     return _changed(state, message_id, grown)
 
 
@@ -189,7 +194,7 @@ def overdue_key(attempt: int, part: int, rung: Rung) -> str:
 
 
 def _overdue(state: Conversation, message_id: str, key: str) -> Conversation:
-    return _changed(state, message_id, lambda m: replace(m, overdue=(*m.overdue, key)))
+    return _changed(state, message_id, lambda m: evolve(m, overdue=(*m.overdue, key)))
 
 
 def _changed(state: Conversation, message_id: str, change: Change) -> Conversation:
@@ -200,7 +205,7 @@ def _changed(state: Conversation, message_id: str, change: Change) -> Conversati
                 messages = list(blocks[n].messages)
                 messages[m] = change(message)
                 blocks[n] = c.SentBlock(tuple(messages))
-                return replace(state, sent=tuple(blocks))
+                return evolve(state, sent=tuple(blocks))
     raise ValueError("the event names a message that is not remembered")
 
 
@@ -219,7 +224,7 @@ def _remembered(state: Conversation, event: e.ConversationEvent) -> Conversation
     start = head.seen_from + dropped
     seen = seen[dropped:]
     if (start, start + len(seen)) != (head.seen_from, head.seen_to):
-        head = replace(head, seen_from=start, seen_to=start + len(seen))
+        head = evolve(head, seen_from=start, seen_to=start + len(seen))
     return Conversation(head, seen, state.sent)
 
 

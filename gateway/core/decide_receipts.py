@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from gateway.core import events as e
 from gateway.core.actors import Actor, ActorKind
 from gateway.core.conversation import Conversation, ConversationStatus, EarlyReceipt, SentMessage
 from gateway.core.draft import LOG, Decision, Draft, Origin
+from gateway.core.evolve import evolve
 from gateway.core.messages import Receipt
 from gateway.core.receipts import PartStatus, Rung, Shown, join, observed
 
@@ -71,7 +70,7 @@ def _join(draft: Draft, message: SentMessage, told: PartStatus) -> None:
     known = message.status(told.attempt, told.part)
     grown = join(known, told)
     for early in _waiting_for(draft.conversation, grown):
-        grown = join(grown, replace(early.status, attempt=grown.attempt, part=grown.part))
+        grown = join(grown, evolve(early.status, attempt=grown.attempt, part=grown.part))
     if grown == known:
         return
     shown = _with(message, grown).shown
@@ -86,7 +85,7 @@ def _waiting_for(state: Conversation, status: PartStatus) -> list[EarlyReceipt]:
 def _with(message: SentMessage, status: PartStatus) -> SentMessage:
     same = (status.attempt, status.part)
     others = tuple(s for s in message.statuses if (s.attempt, s.part) != same)
-    return replace(message, statuses=(*others, status))
+    return evolve(message, statuses=(*others, status))
 
 
 def _attention(draft: Draft, message: SentMessage, shown: Shown) -> None:
@@ -114,7 +113,7 @@ def _watermark(draft: Draft, receipt: Receipt, watermark: int) -> None:
             status = message.part(part)
             left = status.rung is not Rung.QUEUED or status.provider_ids
             if left and status.verdict is None:
-                told = replace(_told(receipt, status.attempt, part), provider_ids=())
+                told = evolve(_told(receipt, status.attempt, part), provider_ids=())
                 current = draft.conversation.sent_message(message.message_id)
                 if current:
                     _join(draft, current, told)

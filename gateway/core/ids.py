@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-from uuid import UUID, uuid5
+from uuid import UUID
 
 NAMESPACE = UUID("6f1d0a3e-6a5b-5c1e-9d0f-9c1f0c6a7b11")
 """Root of every id of the gateway; changing it would make a second gateway."""
 
+_NAMESPACE = NAMESPACE.bytes
 _SEPARATOR = "\x1f"
 
 
 def derive(*parts: str) -> str:
     """Id of the given parts, as the text of a UUIDv5. Parts may hold any text but the unit separator."""
-    return str(uuid5(NAMESPACE, _SEPARATOR.join(parts)))
+    # As uuid.uuid5 does it, at a third of its cost: several ids are made for every record.
+    digest = bytearray(
+        hashlib.sha1(_NAMESPACE + _SEPARATOR.join(parts).encode(), usedforsecurity=False).digest()
+    )
+    digest[6] = digest[6] & 0x0F | 0x50
+    digest[8] = digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:32]}"
 
 
 def conversation_id(tenant: str, channel: str, account_id: str, address: str) -> str:

@@ -167,7 +167,8 @@ def test_case(facts, before, given, events, outcome) -> None:
     if isinstance(given, k.Command):
         assert decision.result is not None
         if decision.outcome == "accepted":
-            assert again.result.accepted and again.result.seq == decision.result.seq
+            assert again.result.accepted
+            assert again.result.seq == decision.result.seq
 
 
 def test_the_window_counts_from_the_contacts_last_message() -> None:
