@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
@@ -31,35 +32,23 @@ def assign_numbers(
         return {}
     order = sorted(members, key=lambda member: (members[member], member))
     home = _homes(order, members, partitions)
-    shares = _Shares(order, partitions)
+    room = Counter(home.values())  # the shares, too, depend on the names alone
     taken: dict[int, str] = {}
-    for member in order:
-        held = {p for p in (previous or {}).get(member, ()) if 0 <= p < partitions and p not in taken}
-        for number in sorted(held, key=lambda p: (home[p] != member, p)):
-            if shares.take(member):
-                taken[number] = member
-    for number in range(partitions):
-        if number not in taken:
-            wishes = [home[number], *_ranking(order, members, number)]
-            taken[number] = next(member for member in wishes if shares.take(member))
-    return {member: [p for p in range(partitions) if taken[p] == member] for member in order}
 
-
-class _Shares:
-    """How many more numbers each member may take: everybody the floor, and a few of them one more."""
-
-    def __init__(self, members: Collection[str], partitions: int) -> None:
-        self._floor, self._extras = divmod(partitions, len(members))
-        self._count = dict.fromkeys(members, 0)
-
-    def take(self, member: str) -> bool:
-        count = self._count[member]
-        if count > self._floor or (count == self._floor and not self._extras):
+    def take(number: int, member: str) -> bool:
+        if number in taken or not room[member]:
             return False
-        if count == self._floor:
-            self._extras -= 1
-        self._count[member] = count + 1
+        room[member] -= 1
+        taken[number] = member
         return True
+
+    for member in order:
+        held = [p for p in (previous or {}).get(member, ()) if 0 <= p < partitions]
+        for number in sorted(held, key=lambda p: (home[p] != member, p)):
+            take(number, member)
+    for number in range(partitions):
+        any(take(number, member) for member in (home[number], *_ranking(order, members, number)))
+    return {member: [p for p in range(partitions) if taken[p] == member] for member in order}
 
 
 def _ranking(order: list[str], members: Mapping[str, str], number: int) -> list[str]:
@@ -70,8 +59,17 @@ def _ranking(order: list[str], members: Mapping[str, str], number: int) -> list[
 
 
 def _homes(order: list[str], members: Mapping[str, str], partitions: int) -> dict[int, str]:
-    shares = _Shares(order, partitions)
-    return {p: next(m for m in _ranking(order, members, p) if shares.take(m)) for p in range(partitions)}
+    """The first member of each number's ranking that has room: everybody the floor, a few of them one more."""
+    floor, extras = divmod(partitions, len(order))
+    count = dict.fromkeys(order, 0)
+    homes: dict[int, str] = {}
+    for number in range(partitions):
+        limit = floor + 1 if extras else floor
+        member = next(m for m in _ranking(order, members, number) if count[m] < limit)
+        extras -= count[member] == floor
+        count[member] += 1
+        homes[number] = member
+    return homes
 
 
 class Copartition(AbstractPartitionAssignor):  # type: ignore[misc]
