@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from gateway.bus import metrics
-from gateway.bus.admin import TopicProblem
+from gateway.bus.admin import TopicProblem, partition_counts
 from gateway.bus.restore import group_less_consumer
 
 log = logging.getLogger(__name__)
@@ -118,7 +118,7 @@ class Replica:
 
     async def _read(self) -> None:
         async with group_less_consumer(self._bootstrap, "read_committed") as consumer:
-            tps = await _partitions(consumer, self.topic)
+            tps = await _partitions(self._bootstrap, self.topic)
             consumer.assign(tps)
             for tp in tps:
                 # After an error: on from where we were. A position that is gone makes aiokafka begin anew.
@@ -146,10 +146,10 @@ class Replica:
             await self._notify()
 
 
-async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
+async def _partitions(bootstrap: str, topic: str) -> list[TopicPartition]:
     """Raises TopicProblem when there is no such topic."""
-    await consumer.topics()  # reads the metadata of all topics
-    numbers = consumer.partitions_for_topic(topic)
-    if not numbers:
+    # Not by the consumer: what it reads of all topics does not reach its own view of the cluster.
+    count = (await partition_counts(bootstrap, [topic])).get(topic, 0)
+    if not count:
         raise TopicProblem(f"{topic} does not exist. Run `gateway topics apply`.")
-    return [TopicPartition(topic, number) for number in sorted(numbers)]
+    return [TopicPartition(topic, number) for number in range(count)]

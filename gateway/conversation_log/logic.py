@@ -99,7 +99,7 @@ class ConversationLogic:
         if asker is None:
             return ()
         detail = f"replayed {done.replayed}, discarded {done.discarded}, still parked {done.left}"
-        solved = done.left == 0
+        solved = done.left == 0 or done.action != "retry"
         result = CommandResult(
             command.command_id,
             command.conversation_id,

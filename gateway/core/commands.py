@@ -96,7 +96,7 @@ class RetryParked:
 
 @dataclass(frozen=True, slots=True)
 class DiscardParked:
-    """An operator: drop the poison record of a parked conversation and replay the rest."""
+    """An operator: drop the record that blocks a parked conversation; the rest waits for `RetryParked`."""
 
 
 Action = (
