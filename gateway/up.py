@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from gateway.embedded import process
@@ -21,6 +22,8 @@ from gateway.settings import Settings, child_environment
 Say = Callable[[str], None]
 WATCH_SECONDS = 0.1
 STOP_SECONDS = 10.0
+_PRINT: Say = partial(print, flush=True)
+_POLICY = RestartPolicy()
 
 
 @dataclass(frozen=True)
@@ -71,8 +74,8 @@ async def up(
     *,
     prepare: Callable[[Endpoints], Awaitable[None]] | None = None,
     when_ready: Callable[[Endpoints], Awaitable[None]] | None = None,
-    say: Say = print,
-    policy: RestartPolicy = RestartPolicy(),  # noqa: B008 (frozen)
+    say: Say = _PRINT,
+    policy: RestartPolicy = _POLICY,
 ) -> int:
     """Runs everything until SIGINT, SIGTERM or SIGHUP (returns 0) or until a child keeps dying (returns 1).
 
