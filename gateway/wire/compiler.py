@@ -8,6 +8,7 @@ Names in the generated code: `o` object, `a` append of the list of pieces, `d` d
 
 from __future__ import annotations
 
+import dataclasses
 import struct
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -72,7 +73,8 @@ class Compiler:
             return name
         # Named before compiled, so that a type that holds itself finds its own name.
         name = self._names[cls] = f"{cls.__name__}_{len(self._names)}"
-        self._scope[f"new_{name}"] = cls
+        self._scope[f"class_{name}"] = cls
+        self._scope[f"new_{name}"] = _open_twin(cls)
         fields = fields_of(cls)
         self._run([f"def write_{name}(o, a):", *_indented(self._write_fields(fields))], cls)
         self._run([f"def read_{name}(d, p):", *_indented(self._read_fields(name, fields))], cls)
@@ -157,7 +159,10 @@ class Compiler:
         for field in fields:
             variables.append(self._variable())
             yield from self._read(field.shape, variables[-1])
-        yield f"return new_{name}({', '.join(variables)}), p"
+        yield f"o = new_{name}({', '.join(variables)})"
+        if self._scope[f"new_{name}"] is not self._scope[f"class_{name}"]:
+            yield f"o.__class__ = class_{name}"
+        yield "return o, p"
 
     def _read(self, shape: Shape, v: str) -> Iterator[str]:
         match shape:
@@ -218,6 +223,22 @@ class Compiler:
         yield f"    {count}, p = block_size(d, p)"
         if isinstance(shape, Array):
             yield f"{v} = tuple({v})"
+
+
+def _open_twin(cls: type) -> type:
+    """A class of the same slots that is not frozen.
+
+    A frozen dataclass sets each field through a call, which made half of the time to decode. An object of
+    the twin is filled plainly and then given its true class. A class without slots, or that does something
+    when made, is its own twin.
+    """
+    names = tuple(field.name for field in dataclasses.fields(cls))
+    if cls.__dict__.get("__slots__") != names or hasattr(cls, "__post_init__"):
+        return cls
+    body = [f"self.{name} = {name}" for name in names] or ["pass"]
+    scope: dict[str, Any] = {}
+    exec("\n".join([f"def __init__(self, {', '.join(names)}):", *_indented(body)]), scope)  # noqa: S102
+    return type(f"Open{cls.__name__}", (), {"__slots__": names, **scope})
 
 
 def _write_sized(v: str) -> Iterator[str]:

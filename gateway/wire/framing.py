@@ -6,19 +6,15 @@ Source: https://avro.apache.org/docs/1.12.0/specification/#single-object-encodin
 
 from __future__ import annotations
 
-import struct
 from functools import cache
-from io import BytesIO
-from typing import Any, TypeVar
-
-import fastavro
-from fastavro.read import SchemaResolutionError
+from typing import TypeVar
 
 import schemas
 from gateway.wire.avro_types import schema_of
 from gateway.wire.codec import decode_at, encode_onto
 from gateway.wire.errors import WireError, WireReason
 from gateway.wire.records import fingerprint, released
+from gateway.wire.resolution import OlderReader
 
 T = TypeVar("T")
 
@@ -60,35 +56,13 @@ def _decode_older(data: bytes, cls: type[T]) -> T:
     if len(data) < _HEADER:
         raise WireError(WireReason.TRUNCATED, "the bytes end within the header")
     known = data[len(MARKER) : _HEADER]
-    writer = _released_by_fingerprint(cls.__name__).get(known)
-    if writer is None:
+    older = _older_readers(cls.__name__).get(known)
+    if older is None:
         detail = f"{known.hex()} is no known schema of {cls.__name__}"
         raise WireError(WireReason.UNKNOWN_FINGERPRINT, detail)
-    return decode_at(resolve(data[_HEADER:], writer, schema_of(cls)), 0, cls)
+    return older.read(data[_HEADER:], cls)
 
 
 @cache
-def _released_by_fingerprint(record: str) -> dict[bytes, Any]:
-    return {fingerprint(schema): schema for _, schema in released(schemas.FOLDER, record)}
-
-
-def resolve(body: bytes, writer: Any, reader: Any) -> bytes:
-    """The body of a record, written under the schema `writer`, as the schema `reader` would have written it.
-
-    Raises WireError with reason `truncated`, `trailing_bytes` or `malformed`.
-    """
-    stream, out = BytesIO(body), BytesIO()
-    reader = fastavro.parse_schema(reader)
-    try:
-        datum = fastavro.schemaless_reader(
-            stream, fastavro.parse_schema(writer), reader, return_record_name=True
-        )
-        fastavro.schemaless_writer(out, reader, datum)
-    except (EOFError, IndexError, struct.error) as error:
-        raise WireError(WireReason.TRUNCATED, "the bytes end within an earlier form of the record") from error
-    except (SchemaResolutionError, ValueError, TypeError, KeyError) as error:
-        detail = f"an earlier form of the record cannot be read ({type(error).__name__})"
-        raise WireError(WireReason.MALFORMED, detail) from error
-    if stream.tell() < len(body):
-        raise WireError(WireReason.TRAILING_BYTES, "bytes follow an earlier form of the record")
-    return out.getvalue()
+def _older_readers(record: str) -> dict[bytes, OlderReader]:
+    return {fingerprint(schema): OlderReader(schema) for _, schema in released(schemas.FOLDER, record)}

@@ -21,7 +21,7 @@ _SPECVERSION = ("ce_specversion", b"1.0")
 _CONTENT_TYPE = ("content-type", CONTENT_TYPE.encode())
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 RawHeaders = tuple[tuple[str, bytes], ...]
 
@@ -87,14 +87,14 @@ def parse_headers(raw: Iterable[tuple[str, bytes | None]] | None) -> Headers:
     that we know is not UTF-8 or the time is no RFC 3339.
     """
     found = dict(raw or ())
+    if not _TRACEPARENT.fullmatch(found.get("traceparent") or b""):
+        found.pop("traceparent", None)
     try:
         values = {name: found[key].decode() for name, key in _KNOWN if found.get(key)}  # type: ignore[union-attr]
         time = values.pop("time", None)
         parsed = None if time is None else _milliseconds(time)
     except ValueError as error:
         raise WireError(WireReason.MALFORMED, f"a header cannot be read ({type(error).__name__})") from error
-    if not _TRACEPARENT.fullmatch(values.get("traceparent", "")):
-        values.pop("traceparent", None)
     return Headers(time=parsed, **values)
 
 
