@@ -12,7 +12,7 @@ from typing import Any
 
 import fastavro
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
@@ -20,13 +20,14 @@ from gateway.core.actors import Actor, ActorKind
 from gateway.core.commands import Accept, Command
 from gateway.core.content import Clear, Location, Text
 from gateway.core.events import ConversationEvent, MessageReceived
-from gateway.core.messages import ContactAlias, DeadLetter, Presence, PresenceState
+from gateway.core.messages import ContactAlias, Presence, PresenceState
 from gateway.wire import framing
 from gateway.wire.avro_types import schema_of
 from gateway.wire.codec import decode_at, encode_onto
 from gateway.wire.errors import WireError, WireReason
 from gateway.wire.framing import MARKER, decode, encode
-from gateway.wire.records import fingerprint
+from gateway.wire.records import RECORDS, fingerprint
+from tests.wire.values import values_of
 
 PRESENCE = Presence("anna", "acme", PresenceState.ONLINE, 1_763_768_221_345, 1_763_768_251_345)
 EVENT = ConversationEvent(
@@ -87,13 +88,22 @@ def test_every_cut_is_seen(size: int) -> None:
     assert caught.value.reason is WireReason.TRUNCATED
 
 
-@given(st.binary(max_size=60))
-def test_no_bytes_break_the_decoder(body: bytes) -> None:
-    for cls in (ConversationEvent, DeadLetter):
-        try:
-            decode(encode(EVENT)[:10] + body if cls is ConversationEvent else FRAME[:2] + body, cls)
-        except WireError:
-            continue
+@pytest.mark.parametrize("cls", RECORDS, ids=lambda cls: cls.__name__)
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_no_bytes_break_the_decoder(cls: type, data: st.DataObject) -> None:
+    frame = bytearray(encode(data.draw(values_of(cls))))
+    for _ in range(3):
+        frame[data.draw(st.integers(10, max(10, len(frame) - 1)))] = data.draw(st.integers(0, 255))
+    try:
+        found, reason = decode(bytes(frame), cls), None
+    except WireError as error:
+        found, reason = None, error.reason
+    assert isinstance(found, cls) or reason in (
+        WireReason.TRUNCATED,
+        WireReason.TRAILING_BYTES,
+        WireReason.MALFORMED,
+    )
 
 
 def test_another_record_is_not_taken_for_this_one() -> None:
