@@ -1,0 +1,89 @@
+"""What the inbox knows beside the log: directory, profiles and presence, from replicas of their topics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.bus.catalogue import Catalogue
+from gateway.bus.replica import Replica
+from gateway.core.capabilities import CapabilityProfile
+from gateway.core.directory import Agent, Directory, DirectoryEntry
+from gateway.core.messages import Presence, PresenceState
+from gateway.inbox.projection.present import Known
+from gateway.wire.framing import decode
+
+PresenceChanged = Callable[[Presence], None]
+
+
+class Replicas:
+    """Follows the three topics; `known` and the rest are always the newest."""
+
+    def __init__(self, bootstrap: str, catalogue: Catalogue) -> None:
+        self._directory = Directory()
+        self._profiles: dict[str, CapabilityProfile] = {}
+        self._presence: dict[str, Presence] = {}
+        self._known = Known()
+        self._replicas = (
+            Replica(bootstrap, catalogue.directory, self._take_directory),
+            Replica(bootstrap, catalogue.capabilities, self._take_capabilities),
+            Replica(bootstrap, catalogue.presence, self._take_presence),
+        )
+        self.on_presence: PresenceChanged | None = None
+
+    async def start(self, seconds: float = 60.0) -> None:
+        """Returns when all three reached their ends. Raises ReplicaBehind, WireError."""
+        for replica in self._replicas:
+            await replica.start()
+        for replica in self._replicas:
+            await replica.caught_up(seconds)
+
+    async def stop(self) -> None:
+        """Ends the reading; raises what ended a replica before."""
+        for replica in self._replicas:
+            await replica.stop()
+
+    @property
+    def known(self) -> Known:
+        """Directory and profiles as they are now."""
+        return self._known
+
+    def agent_by_email(self, email: str) -> Agent | None:
+        """The agent who signs in with this address, whatever its case."""
+        wanted = email.strip().casefold()
+        found = (a for a in self._directory.agents.values() if a.email.casefold() == wanted)
+        return min(found, key=lambda agent: agent.id, default=None)
+
+    def presence(self, agent_id: str, now: int) -> PresenceState:
+        """The agent's presence at `now` (Unix milliseconds); offline when the lease is over."""
+        found = self._presence.get(agent_id)
+        if found is None or found.online_until <= now:
+            return PresenceState.OFFLINE
+        return found.state
+
+    def _take_directory(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._directory = self._directory.without(key.decode())
+        else:
+            self._directory = self._directory.with_entity(decode(value, DirectoryEntry).entity)
+        self._renew()
+
+    def _take_capabilities(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._profiles.pop(key.decode(), None)
+        else:
+            self._profiles[key.decode()] = decode(value, CapabilityProfile)
+        self._renew()
+
+    def _take_presence(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            self._presence.pop(key.decode(), None)
+            return
+        presence = decode(value, Presence)
+        self._presence[presence.agent_id] = presence
+        if self.on_presence is not None:
+            self.on_presence(presence)
+
+    def _renew(self) -> None:
+        # A profile may be published per channel or per account; rows name both.
+        by_channel = {profile.channel: profile for profile in self._profiles.values()}
+        self._known = Known(self._directory, by_channel | self._profiles)
