@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from connectors.contract import HttpRequest, HttpResponse, NoAnswer, Sending, SendOutcome
+from connectors.contract import HttpRequest, HttpResponse, Next, NoAnswer, Sending, SendOutcome
 
 MAX_ANSWER_BYTES = 4 * 1024 * 1024
 CONNECT_SECONDS = 10.0
@@ -32,6 +32,14 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 class ForbiddenAddress(OSError):
     """The URL leads to an address that outgoing requests must not reach."""
+
+
+class SendingBroke(Exception):
+    """The send generator failed with an error of its own (the cause). `left`: a request may have gone out."""
+
+    def __init__(self, left: bool) -> None:
+        super().__init__("the send generator failed")
+        self.left = left
 
 
 def origin(url: str) -> tuple[str, str, int]:
@@ -169,19 +177,31 @@ class HttpClient:
             raise NoAnswer(left=trace.left) from error
 
     async def drive(self, sending: Sending) -> SendOutcome:
-        """Runs a send generator to its outcome. Raises what the generator raises, and ForbiddenAddress."""
+        """Runs a send generator to its outcome; a NoAnswer that it lets pass counts as retry or unknown.
+
+        Raises ForbiddenAddress when a URL must not be called, and SendingBroke.
+        """
+        left = False
         try:
             request = next(sending)
             while True:
                 try:
                     answer = await self.request(request)
                 except NoAnswer as none:
+                    left = left or none.left
                     request = sending.throw(none)
                 else:
+                    left = True
                     request = sending.send(answer)
         except StopIteration as end:
             outcome: SendOutcome = end.value
             return outcome
+        except NoAnswer as none:
+            return SendOutcome(Next.UNKNOWN if none.left else Next.RETRY)
+        except ForbiddenAddress:
+            raise
+        except Exception as error:
+            raise SendingBroke(left) from error
         finally:
             sending.close()
 

@@ -69,7 +69,11 @@ def resolve(
                 publish[natural] = target
     return Resolved(
         tuple(_moved(e, found.get(e.conversation_id)) for e in parsed.events),
-        tuple(_moved(r, found.get(r.conversation_id) or lookup(r.conversation_id)) for r in parsed.receipts),
+        # A receipt that names our message got its conversation from us, when the message was sent.
+        tuple(
+            r if r.message_id else _moved(r, found.get(r.conversation_id) or lookup(r.conversation_id))
+            for r in parsed.receipts
+        ),
         publish,
     )
 
@@ -79,36 +83,29 @@ class _Group:
     """The addresses of one contact in one payload: the event's own first. `listed` ones get an entry."""
 
     naturals: list[str]
-    listed: set[str]
-    careful: bool
+    listed: set[str] = field(default_factory=set)
+
+    @property
+    def careful(self) -> bool:
+        """Whether a miss has to be believed with care."""
+        return bool(self.listed)
 
 
 def _groups(parsed: Parsed, account: Account, secondary: Collection[str]) -> list[_Group]:
-    shown = _aliases_by_natural(parsed.aliases, account)
     groups: dict[str, _Group] = {}
     for event in parsed.events:
-        if event.conversation_id in groups:
-            continue
         own = event.contact.address_kind in secondary
-        # By the conversation, not the contact's address: after a change of number they differ.
-        others = shown.pop(event.conversation_id, [])
-        listed = {*others, *([event.conversation_id] if own else [])}
-        groups[event.conversation_id] = _Group(
-            [event.conversation_id, *others], listed, careful=own or bool(others)
-        )
-    for natural, others in shown.items():
-        groups.setdefault(natural, _Group([natural, *others], set(others), careful=True))
-    return list(groups.values())
-
-
-def _aliases_by_natural(aliases: tuple[Alias, ...], account: Account) -> dict[str, list[str]]:
-    shown: dict[str, list[str]] = {}
-    for alias in aliases:
-        others = shown.setdefault(_natural(account, alias.address), [])
+        group = groups.setdefault(event.conversation_id, _Group([event.conversation_id]))
+        if own:
+            group.listed.add(event.conversation_id)
+    for alias in parsed.aliases:
+        natural = _natural(account, alias.address)
+        group = groups.setdefault(natural, _Group([natural]))
         other = _natural(account, alias.alias)
-        if other not in others:
-            others.append(other)
-    return shown
+        if other not in group.naturals:
+            group.naturals.append(other)
+        group.listed.add(other)
+    return list(groups.values())
 
 
 def _natural(account: Account, address: str) -> str:

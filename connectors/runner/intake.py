@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import structlog
 
 from connectors.contract import Connector, OpenAccount, Parsed, Refused, WebhookRequest
 from connectors.runner.aliases import Resolved, resolve
 from connectors.runner.dead import CHUNK_BYTES, dead_letters
+from connectors.runner.faults import where
 from connectors.runner.records import Record, Send, alias_record, dead_record, inbound_record
 from gateway.bus.catalogue import Catalogue
 from gateway.core.messages import ContactAlias, DeadLetter, InboundEvent, Receipt
@@ -143,10 +142,3 @@ class Intake:
 def _held(parsed: Parsed) -> int:
     ignored = sum(parsed.ignored.values())
     return len(parsed.events) + len(parsed.receipts) + len(parsed.unreadable) + ignored
-
-
-def where(error: BaseException) -> str:
-    """Kind and place of an error. Not its text, which may quote a message or a secret."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"

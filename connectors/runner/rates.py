@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from connectors.contract import Rates
+from connectors.contract import Next, Rates, SendOutcome
 
 # How much of one second's allowance may go at once. More would break a limit that is counted per second.
 ACCOUNT_BURST_SHARE = 0.05
+LONGEST_REST = 5 * 60_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,16 @@ def pair_pace(rates: Rates) -> Pace:
 def without_idle(paces: Mapping[str, Pace], now: int) -> dict[str, Pace]:
     """The paces that still hold somebody back."""
     return {key: pace for key, pace in paces.items() if not pace.idle(now)}
+
+
+def rest(pace: Pace, strikes: int, outcome: SendOutcome, now: int, backoff: int) -> tuple[Pace, int]:
+    """The account's pace after it was refused as a whole, and how many such refusals came in a row.
+
+    Without a Retry-After the pauses double from `backoff` milliseconds. Calls that were on their way when
+    the first refusal came say nothing new.
+    """
+    if outcome.retry_after is not None:
+        return pace.paused(now + outcome.retry_after), strikes
+    if outcome.next is not Next.RETRY or pace.closed_until > now:
+        return pace, strikes
+    return pace.paused(now + min(LONGEST_REST, backoff << min(strikes, 20))), strikes + 1

@@ -8,8 +8,6 @@ from connectors.contract import Next, Rates, Scope, SendOutcome
 from gateway.core.receipts import Fault, Problem, Verdict
 
 LONGEST_BACKOFF = 5 * 60_000
-STOPPED_RECHECK = 60_000
-"""Milliseconds; a message of a stopped account is looked at again that often, and at once when it is opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +62,14 @@ def waiting(outcome: SendOutcome, tries: int, backoff: int, dice: float) -> int:
     return max(1, int(full * (0.5 + dice / 2)))
 
 
-def expired() -> Ended:
+def expired(account_usable: bool = True) -> Ended:
     """The request's time is over and it never left."""
-    return Ended(Verdict.EXPIRED, None, TOO_LATE)
+    return Ended(Verdict.EXPIRED, None, TOO_LATE if account_usable else ACCOUNT_STOPPED)
 
 
 def broken(error: BaseException, left: bool) -> Ended:
     """Our own code failed while sending; `left`: a request had gone out before."""
-    detail = f"The connector failed with {type(error).__name__}. Tell the operator; the log has the details."
+    detail = f"The connector failed ({type(error).__name__}). Tell the operator; the log has the details."
     problem = Problem("connector_error", detail, Fault.GATEWAY, retry=not left)
     return Ended(Verdict.UNKNOWN if left else Verdict.FAILED, None, problem)
 
@@ -86,6 +84,12 @@ def _given_up(problem: Problem | None, tries: int) -> Problem:
 
 TOO_LATE = Problem(
     "too_late", "The message could not be sent in its time and was not sent.", Fault.CHANNEL, retry=True
+)
+ACCOUNT_STOPPED = Problem(
+    "account_stopped",
+    "The channel account could not send for too long; the message was not sent. Its health says what to do.",
+    Fault.ACCOUNT,
+    retry=True,
 )
 NO_ANSWER = Problem(
     "no_answer",

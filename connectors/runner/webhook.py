@@ -17,7 +17,8 @@ from starlette.types import Send as AsgiSend
 
 from connectors.contract import Answer, Connector, Refused, WebhookRequest
 from connectors.runner.accounts import Accounts
-from connectors.runner.intake import Intake, Tally, where
+from connectors.runner.faults import where
+from connectors.runner.intake import Intake, Tally
 from gateway import metrics
 from gateway.bus.producer import BrokerUnavailable
 from gateway.core.clock import Clock

@@ -1,0 +1,352 @@
+"""Reads `cg.outbound.<channel>`: in order per conversation, many conversations at a time, nothing sent twice.
+
+Not `gateway.bus.consumer`: here a partition is taken over with a ledger, what only waits (for hours, on a
+stopped account) is dropped when the partition goes, and what is on its way to the provider is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
+
+from connectors.runner.holding import Holding, InHand, Ledger
+from connectors.runner.sender import Sender, TurnLost
+from connectors.runner.takeover import take_over
+from gateway import metrics
+from gateway.bus.producer import BrokerUnavailable
+from gateway.core.messages import Receipt, SendRequest
+from gateway.wire.errors import WireError
+from gateway.wire.framing import decode
+
+log = structlog.get_logger(__name__)
+
+WAITING = metrics.gauge("gateway_outbound_waiting", "Send requests read and not finished", ["channel"])
+UNKNOWN = metrics.counter(
+    "gateway_outbound_settled_unknown_total", "Requests found started after a restart", ["channel"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """`buffered` = requests in hand per partition before it is paused; times in seconds."""
+
+    bootstrap: str
+    group: str
+    instance: str
+    topic: str
+    ledger_topic: str
+    buffered: int = 10_000
+    session: float = 10.0
+    heartbeat: float = 3.0
+    commit_every: float = 1.0
+    finish_within: float = 25.0
+    retry: float = 1.0
+
+
+@dataclass(slots=True)
+class FeedPorts:
+    """What the feed does to the world besides reading: receipts, unreadable records, a failure that ends it."""
+
+    report: Callable[[Receipt], Awaitable[None]]
+    dead: Callable[[Any, BaseException], Awaitable[None]]
+    fail: Callable[[BaseException], None]
+
+
+class Feed:
+    """The outbound half of one connector in this process."""
+
+    def __init__(self, settings: FeedSettings, sender: Sender, ledger: Ledger, ports: FeedPorts) -> None:
+        self.settings = settings
+        self._sender = sender
+        self._ledger = ledger
+        self._ports = ports
+        self._holdings: dict[int, Holding] = {}
+        self._former: dict[int, Holding] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._last_heartbeat = float("-inf")
+        self._consumer: AIOKafkaConsumer | None = None
+        self.assigned_once = asyncio.Event()
+
+    @property
+    def consumer(self) -> AIOKafkaConsumer:
+        """The consumer, once `run` has begun."""
+        if self._consumer is None:
+            raise RuntimeError("the feed is not running")
+        return self._consumer
+
+    @property
+    def ready(self) -> bool:
+        """Whether every partition that is ours may send."""
+        return self.assigned_once.is_set() and all(h.active for h in self._holdings.values())
+
+    def alive(self) -> bool:
+        """Whether the last good heartbeat is younger than half the session."""
+        return asyncio.get_running_loop().time() - self._last_heartbeat < self.settings.session / 2
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works until `stop`; then finishes what is on its way to the provider, commits and leaves.
+
+        Raises KafkaError when the broker cannot be reached at the start.
+        """
+        s = self.settings
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=s.bootstrap,
+            group_id=s.group,
+            client_id=s.instance,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=100,
+            max_poll_records=500,
+            session_timeout_ms=int(s.session * 1000),
+            heartbeat_interval_ms=int(s.heartbeat * 1000),
+            rebalance_timeout_ms=int(s.session * 1000),
+        )
+        await self._consumer.start()
+        self._watch_heartbeats()
+        self._consumer.subscribe([s.topic], listener=_Listener(self))
+        try:
+            await self._work(stop)
+        finally:
+            await self._leave()
+
+    async def _work(self, stop: asyncio.Event) -> None:
+        stopped = asyncio.create_task(stop.wait())
+        next_commit = 0.0
+        try:
+            while not stop.is_set():
+                polling = asyncio.create_task(self.consumer.getmany(timeout_ms=200))
+                await asyncio.wait({polling, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not polling.done():
+                    polling.cancel()
+                    break
+                for tp, records in polling.result().items():
+                    await self._take(tp, records)
+                self._balance()
+                if asyncio.get_running_loop().time() >= next_commit:
+                    await self._commit()
+                    next_commit = asyncio.get_running_loop().time() + self.settings.commit_every
+        finally:
+            stopped.cancel()
+
+    def _watch_heartbeats(self) -> None:
+        """aiokafka keeps the time of the last good heartbeat to itself, so its sending is wrapped."""
+        coordinator = self.consumer._coordinator  # noqa: SLF001
+        send = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def noted() -> bool:
+            sent = asyncio.get_running_loop().time()
+            good: bool = await send()
+            if good:
+                self._last_heartbeat = sent
+            return good
+
+        coordinator._do_heartbeat = noted  # noqa: SLF001
+
+    # Partitions come and go.
+
+    async def revoked(self) -> None:
+        """The group is being divided anew: nothing more is begun; what is known is committed and marked."""
+        for holding in self._holdings.values():
+            self._release(holding)
+        calling = self._calling_tasks()
+        if calling:
+            await asyncio.wait(calling, timeout=self.settings.session / 4)
+        await self._commit()
+        self._former, self._holdings = self._holdings, {}
+
+    def assigned(self, numbers: Collection[int], partitions: int) -> None:
+        """These partitions are ours from now on; each sends once its ledger is settled."""
+        self._last_heartbeat = asyncio.get_running_loop().time()
+        self._sender.set_share(len(numbers) / max(1, partitions))
+        for number in numbers:
+            holding = Holding(number, self._ledger, self.alive)
+            self._holdings[number] = holding
+            self.consumer.pause(TopicPartition(self.settings.topic, number))
+            self._spawn(self._take_over(holding))
+        self.assigned_once.set()
+
+    def _release(self, holding: Holding) -> None:
+        """What waits is dropped; what is on its way goes on and reports."""
+        holding.active, holding.lost = False, True
+        for key, task in holding.tasks.items():
+            head = holding.lanes[key][0]
+            if head.request.request_id not in self._sender.calling:
+                task.cancel()
+
+    async def _take_over(self, holding: Holding) -> None:
+        tp = TopicPartition(self.settings.topic, holding.number)
+        former = self._former.get(holding.number)
+        while self._holdings.get(holding.number) is holding:
+            try:
+                committed = await self.consumer.committed(tp)
+                known = {*self._sender.calling, *(former.open.finished if former else ())}
+                lost = await take_over(
+                    holding,
+                    self.settings.bootstrap,
+                    self.settings.ledger_topic,
+                    committed,
+                    known,
+                    self._ports.report,
+                    self._ledger.clock,
+                )
+            except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as error:
+                log.warning("ledger not settled yet", partition=holding.number, error=type(error).__name__)
+                await asyncio.sleep(self.settings.retry)
+                continue
+            UNKNOWN.labels(self._sender.connector.channel).inc(lost)
+            break
+        if self._holdings.get(holding.number) is holding:
+            holding.next_offset = holding.committed = await self.consumer.position(tp)
+            holding.active = True
+            self.consumer.resume(tp)
+
+    # Records.
+
+    async def _take(self, tp: TopicPartition, records: Collection[Any]) -> None:
+        holding = self._holdings.get(tp.partition)
+        if holding is None or not holding.active:
+            return
+        for record in records:
+            holding.next_offset = record.offset + 1
+            holding.pending.add(record.offset)
+            try:
+                request = decode(record.value or b"", SendRequest)
+            except WireError as error:
+                await self._ports.dead(record, error)
+                holding.finish(record.offset)
+                continue
+            self._enqueue(holding, record.key or b"", InHand(record.offset, request))
+        self._gauge()
+
+    def _enqueue(self, holding: Holding, key: bytes, item: InHand) -> None:
+        lane = holding.lanes.get(key)
+        if lane is not None:
+            lane.append(item)
+            return
+        holding.lanes[key] = deque([item])
+        holding.tasks[key] = self._spawn(self._run_lane(holding, key))
+
+    async def _run_lane(self, holding: Holding, key: bytes) -> None:
+        lane = holding.lanes[key]
+        while lane:
+            item = lane[0]
+            try:
+                await self._settle(holding, item)
+            except TurnLost:
+                return
+            if holding.lost:
+                return
+            lane.popleft()
+        del holding.lanes[key], holding.tasks[key]
+
+    async def _settle(self, holding: Holding, item: InHand) -> None:
+        request = item.request
+        if request.request_id in holding.skip:
+            while request.request_id in self._sender.calling:
+                await asyncio.sleep(self.settings.retry)  # its call was on its way when the partition changed
+            holding.finish(item.offset)
+            return
+        in_ledger = await self._sender.settle(request, item.offset, holding)
+        holding.finish_request(request, item.offset, in_ledger)
+        if holding.lost:
+            self._finish_in_successor(holding.number, item, in_ledger)
+        self._sender.done(request)
+
+    def _finish_in_successor(self, number: int, item: InHand, in_ledger: bool) -> None:
+        """The partition came back to us while the call was on its way: its new holding must not send it again."""
+        successor = self._holdings.get(number)
+        if successor is not None and in_ledger:
+            successor.skip |= {item.request.request_id}
+            successor.open.finish(item.request.request_id, item.offset)
+            successor.entries[item.request.request_id] = (item.offset, item.request)
+
+    def _balance(self) -> None:
+        """Pauses partitions with too much in hand, so that slow contacts cost memory within bounds."""
+        paused = self.consumer.paused()
+        for number, holding in self._holdings.items():
+            tp = TopicPartition(self.settings.topic, number)
+            if not holding.active:
+                continue
+            if len(holding.pending) >= self.settings.buffered and tp not in paused:
+                self.consumer.pause(tp)
+            elif len(holding.pending) < self.settings.buffered // 2 and tp in paused:
+                self.consumer.resume(tp)
+        self._gauge()
+
+    def _gauge(self) -> None:
+        waiting = sum(len(holding.pending) for holding in self._holdings.values())
+        WAITING.labels(self._sender.connector.channel).set(waiting)
+
+    async def _commit(self) -> None:
+        """Commits up to the oldest unfinished record of each partition, then tidies the ledger."""
+        moved = {
+            number: holding.to_commit
+            for number, holding in self._holdings.items()
+            if holding.to_commit > holding.committed >= 0
+        }
+        try:
+            if moved:
+                offsets = {TopicPartition(self.settings.topic, n): offset for n, offset in moved.items()}
+                await asyncio.wait_for(self.consumer.commit(offsets), self.settings.session / 2)
+                for number, offset in moved.items():
+                    self._holdings[number].committed = offset
+            await asyncio.gather(*(h.tidy() for h in self._holdings.values() if h.open.finished))
+        except (KafkaError, IllegalStateError, TimeoutError, BrokerUnavailable) as error:
+            # Said again a second later. A tombstone that is missing is found at the next take-over.
+            log.warning("not committed yet", topic=self.settings.topic, error=type(error).__name__)
+
+    # The end.
+
+    def _calling_tasks(self) -> set[asyncio.Task[None]]:
+        return {
+            task
+            for holding in (*self._holdings.values(), *self._former.values())
+            for key, task in holding.tasks.items()
+            if holding.lanes[key][0].request.request_id in self._sender.calling
+        }
+
+    async def _leave(self) -> None:
+        for holding in self._holdings.values():
+            self._release(holding)
+        calling = self._calling_tasks()
+        if calling:
+            await asyncio.wait(calling, timeout=self.settings.finish_within)
+        await self._commit()
+        self._holdings = {}
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.consumer.stop()
+
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._ports.fail(error)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    def __init__(self, feed: Feed) -> None:
+        self._feed = feed
+
+    async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
+        if revoked:
+            await self._feed.revoked()
+
+    async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
+        topic = self._feed.settings.topic
+        count = len(self._feed.consumer.partitions_for_topic(topic) or assigned)
+        self._feed.assigned({tp.partition for tp in assigned}, count)
