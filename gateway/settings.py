@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     inbox_port: int = Field(8080, ge=0, le=65535)
     connectors_port: int = Field(8081, ge=0, le=65535)
     simulators_port: int = Field(8090, ge=0, le=65535)
+    log_port: int = Field(8082, ge=0, le=65535, description="Health and metrics of the conversation log.")
+    processors_port: int = Field(8083, ge=0, le=65535, description="Health and metrics of the processors.")
+    instance: str | None = Field(None, description="This worker's name, the same after a restart; none = host.")
 
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Data of the embedded Kafka and Redis."

@@ -179,7 +179,7 @@ def _specs(prefix: str, channels: Iterable[str]) -> Iterable[TopicSpec]:
         yield TopicSpec(
             f"{prefix}outbound-ledger.{channel}",
             "message_part",
-            None,
+            "LedgerEntry",
             COMPACTED,
             f"`started` before the provider call of {channel}, a tombstone after result and commit.",
             internal=True,
