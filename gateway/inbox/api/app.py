@@ -37,7 +37,7 @@ def make_app(parts: Inbox, static: Path = STATIC) -> FastAPI:
         Route("/healthz", _healthz),
         Route("/readyz", _readyz),
         Route("/metrics", _metrics),
-        Route("/{path:path}", StaticFiles(static), methods=["GET", "HEAD"]),
+        Route("/{path:path}", StaticFiles(static).respond, methods=["GET", "HEAD"]),
     ]
     app.add_middleware(SecurityHeaders)
     return app

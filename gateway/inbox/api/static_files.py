@@ -39,7 +39,7 @@ class StaticFiles:
         self._folder = folder.resolve()
         self._files: dict[str, _File] = {}
 
-    async def __call__(self, request: Request) -> Response:
+    async def respond(self, request: Request) -> Response:
         """Raises HTTPException 404."""
         file = await asyncio.to_thread(self._find, request.path_params.get("path") or "index.html")
         if file is None:
