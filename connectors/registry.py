@@ -8,7 +8,7 @@ import pkgutil
 import connectors
 from connectors.contract import Connector
 
-_NO_CHANNELS = ("runner",)
+_NO_CHANNELS = ("runner", "testing")
 
 
 def discover() -> dict[str, Connector]:
