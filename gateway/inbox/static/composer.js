@@ -73,7 +73,7 @@ export function Composer({ c }) {
     <textarea id="composer" class="box" rows="2" dir="auto" value=${draft} disabled=${c.blocked} placeholder=${t("composer.hint")} enterkeyhint="send"
       onInput=${(event) => setDraft(c.id, event.target.value)} onKeyDown=${onKey}
       onCompositionStart=${() => (composing.current = true)} onCompositionEnd=${() => (composing.current = false)}></textarea>
-    <div class="act">${limit && length > limit * 0.8 && html`<span class="count ${length > limit ? "over" : ""}" role="status">${t("composer.count", { length, limit })}</span>`}
+    <div class="act">${limit && length > limit * 0.8 && html`<span class="count ${length > limit ? "over" : ""}" role="status">${t(length > limit ? "composer.parts" : "composer.count", { length, limit })}</span>`}
       <span class="sp"></span>
       ${c.status === "open" && html`<button type="button" data-action="end" disabled=${busy.value.has(c.id)} onClick=${() => act(c.id, "end")}>${t("action.end")}</button>`}
       <button type="button" data-action="send-complete" disabled=${empty || c.blocked} onClick=${() => go(true)}>${t("action.send_complete")}</button>

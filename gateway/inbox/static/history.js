@@ -25,7 +25,7 @@ function useScroll(log, history, mine, atEnd) {
     before.current = { first: now, height: el.scrollHeight, mine };
   });
   useEffect(() => {
-    const keep = new ResizeObserver(() => atEnd.peek() && toEnd(log.current));
+    const keep = new ResizeObserver(() => atEnd.peek() && log.current && toEnd(log.current));
     keep.observe(log.current);
     return () => keep.disconnect();
   }, []);
@@ -41,7 +41,7 @@ function showStart(log) {
 function useUnreadLine(id, history) {
   const from = useRef(undefined);
   const unread = useRef(conversations.value.get(id)?.unread ?? 0);
-  if (from.current === undefined && history.state === "ready") from.current = unreadStart(history.items, unread.current);
+  if (from.current === undefined && history.state === "ready") from.current = unreadStart(history, unread.current);
   return from.current;
 }
 

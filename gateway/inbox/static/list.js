@@ -30,7 +30,7 @@ function Last({ last }) {
   const kind = /^\[(\w+)\]$/.exec(last.text)?.[1];
   const text = kind && has(`kind.${kind}`) ? t(`kind.${kind}`) : last.text;
   const by = has(`last.${last.from}`) ? t(`last.${last.from}`) : "";
-  return html`<span class="last">${by && html`<span class="from">${by}</span>`}<bdi>${text}</bdi></span>`;
+  return html`<span class="last">${by && html`<span class="from">${by}</span>`}<bdi>${text || t("last.empty")}</bdi></span>`;
 }
 
 function Row({ c, view, current, first }) {

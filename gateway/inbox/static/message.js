@@ -3,7 +3,7 @@ import { html, useState } from "./html.js";
 import { clock, dateTime, exact, has, isoTime, t, tx } from "./i18n.js";
 import { Content } from "./content.js";
 import { Problem, StatusDetails, Tick } from "./status.js";
-import { deliver, discard, resend } from "./store.js";
+import { deliver, departmentName, discard, resend } from "./store.js";
 
 /** Who speaks: the contact and agents by name, bots and automatic messages with what they are (M2). */
 export function speaker(item) {
@@ -66,16 +66,25 @@ export function Pending({ message, name, channel }) {
   </article>`;
 }
 
-const named = (value) => (typeof value === "object" && value ? (value.name ?? value.id) : value);
+const named = (value) => (typeof value === "object" && value ? value.name || value.id : (value ?? ""));
+
+/** Which wording a system line takes: several codes read differently by who did it, and to whom. */
+function variant({ code, by, params = {} }) {
+  if (code === "assigned" && params.self) return "assigned_self";
+  if (code === "assigned" && by?.kind !== "agent") return "assigned_automatically";
+  if (code === "handed_over" && params.to?.kind === "bot") return "handed_to_bot";
+  if (code === "reopened") return has(`system.reopened.${params.how}`) ? `reopened.${params.how}` : "reopened.by_hand";
+  if (code === "queued" && !params.department && !params.to) return "queued_plain";
+  return has(`system.${code}`) ? code : "other";
+}
 
 /** The catalogue key and parameters of a system line. */
 export function systemText(item) {
   const { code, by, params = {} } = item;
-  const words = { by: by?.name || t(has(`actor.${by?.kind}`) ? `actor.${by.kind}` : "actor.rule"), to: named(params.to) ?? "", department: named(params.department) ?? "", when: dateTime(item.at) };
-  if (code === "assigned" && params.self) return ["system.assigned_self", words];
-  if (code === "reopened") return [has(`system.reopened.${params.how}`) ? `system.reopened.${params.how}` : "system.reopened.by_hand", words];
-  if (code === "queued" && !words.department) return ["system.queued_plain", words];
-  return has(`system.${code}`) ? [`system.${code}`, words] : ["system.other", { ...words, code }];
+  const nobody = t(has(`actor.${by?.kind}`) ? `actor.${by.kind}` : "actor.rule");
+  const place = params.to?.kind === "queue" && params.to.name ? params.to.name : departmentName(named(params.department));
+  const words = { by: (by?.kind !== "rule" && by?.name) || nobody, to: named(params.to), department: place, when: dateTime(item.at), code };
+  return [`system.${variant(item)}`, words];
 }
 
 export function SystemLine({ item }) {

@@ -9,18 +9,18 @@ export function upsert(map, conversation) {
 
 /** What decides in which views a conversation appears; a change means: ask the server for the list again. */
 export function shape(c) {
-  return JSON.stringify([c.status, c.owner.kind, c.owner.id, c.blocked, c.attention, c.department_id]);
+  const waits = c.owner.kind === "queue" ? c.waiting_since : null; // its place in the queue
+  return JSON.stringify([c.status, c.owner.kind, c.owner.id, c.blocked, c.attention, c.department_id, waits]);
 }
 
-/** Unassigned: who waits longest first; every other view: newest first. `held`: keep the order shown. */
+/** Unassigned: as the server has it (who waits longest first); else newest first. `held`: keep the order shown. */
 export function order(ids, map, view, held = []) {
   const known = ids.filter((id) => map.has(id));
   if (held.length) {
     const place = new Map(held.map((id, n) => [id, n]));
     return known.sort((a, b) => (place.get(a) ?? Infinity) - (place.get(b) ?? Infinity));
   }
-  const key = view === "unassigned" ? (c) => c.waiting_since ?? c.last_at : (c) => -c.last_at;
-  return known.sort((a, b) => key(map.get(a)) - key(map.get(b)));
+  return view === "unassigned" ? known : known.sort((a, b) => map.get(b).last_at - map.get(a).last_at);
 }
 
 export const NO_HISTORY = { state: "empty", items: [], hasBefore: false, gapAfter: null, live: null };
@@ -100,9 +100,11 @@ const optionsOf = (content) => content.options ?? content.cards.flatMap((card) =
 
 const fromContact = (item) => item.kind === "message" && item.from === "contact";
 
-/** Id of the first of the last `unread` messages of the contact; null if there is none. */
-export function unreadStart(items, unread) {
-  return unread > 0 ? (items.filter(fromContact).slice(-unread)[0]?.id ?? null) : null;
+/** Id of the first of the last `unread` messages of the contact; null if there is none, or it is not loaded. */
+export function unreadStart({ items, hasBefore }, unread) {
+  const theirs = items.filter(fromContact);
+  if (unread <= 0 || (theirs.length < unread && hasBefore)) return null;
+  return theirs.slice(-unread)[0]?.id ?? null;
 }
 
 /** How many messages (not system lines, not our own sending) came after `seq`. */

@@ -37,6 +37,7 @@ const put = (target, key, value) => {
 const learn = (items) => (conversations.value = items.reduce(reduce.upsert, conversations.value));
 
 export const me = () => session.value?.id;
+export const departmentName = (id) => session.value?.departments.find((d) => d.id === id)?.name ?? id;
 export const isMine = (c) => c.owner.kind === "agent" && c.owner.id === me();
 export const unreadTotal = computed(() => (session.value ? reduce.unreadOf(conversations.value, me()) : 0));
 
@@ -49,6 +50,9 @@ async function guarded(request) {
     throw error;
   }
 }
+
+/** No answer, a server in trouble, or signed out: said elsewhere on the screen, and it may pass. */
+const passing = (error) => error.code === "network" || error.status >= 500 || error.status === 401;
 
 // --- sign-in -------------------------------------------------------------------------------------
 
@@ -144,6 +148,7 @@ async function reloadAll() {
 
 // --- the list ------------------------------------------------------------------------------------
 
+const RETRY = 3000;
 let reloadTimer = null;
 function reloadListSoon() {
   reloadTimer ??= setTimeout(() => ((reloadTimer = null), session.value && loadList()), 150);
@@ -157,7 +162,8 @@ export async function loadList({ more = false } = {}) {
     answer = await guarded(api.conversations({ view, limit: 50, cursor: more ? list.value.cursor : null }));
   } catch (error) {
     if (view === route.value.view) list.value = { ...list.value, state: "failed" };
-    if (error.code !== "network" && error.status !== 401) throw error;
+    if (!passing(error)) throw error;
+    setTimeout(reloadListSoon, RETRY);
     return;
   }
   if (view !== route.value.view) return;
@@ -188,7 +194,7 @@ async function page(id, query, where) {
   } catch (error) {
     history.value = { ...history.value, state: "failed", live: null };
     if (error.status === 404 || error.status === 403) gone.value = new Set(gone.value).add(id);
-    else if (error.code !== "network" && error.status !== 401) throw error;
+    else if (!passing(error)) throw error;
     return null;
   }
 }
@@ -208,7 +214,7 @@ async function refreshConversation(id) {
     }
   } catch (error) {
     if (error.status === 404 || error.status === 403) gone.value = new Set(gone.value).add(id);
-    else if (error.code !== "network" && error.status !== 401) throw error;
+    else if (!passing(error)) throw error;
   }
 }
 
@@ -240,7 +246,7 @@ export async function markRead(id) {
     const known = conversations.value.get(id);
     if (known) put(conversations, id, { ...known, unread: unreadAfter(id, seq) });
   } catch (error) {
-    if (error.code !== "network" && error.status !== 401) throw error;
+    if (!passing(error)) throw error;
   } finally {
     reading.delete(id);
   }
@@ -294,7 +300,7 @@ export async function deliver(message) {
     const answer = await guarded(api.act(id, "messages", { client_id, content, ...(complete && { complete: true }) }));
     await outcome(message, answer);
   } catch (error) {
-    if (error.code === "network" || error.status >= 500 || error.status === 401) return change(client_id, { state: "unsent" });
+    if (passing(error)) return change(client_id, { state: "unsent" });
     batch(() => {
       discard(client_id);
       if (!draftOf(id).value) setDraft(id, content.body);

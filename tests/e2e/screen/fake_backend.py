@@ -119,6 +119,7 @@ class FakeBackend:
         """Actions answered with 202 (the result comes by GET /commands)."""
         self.silent_items = False
         self.answer_after_event = 0.0
+        self.base = ""
         self.requests: list[tuple[str, str, Json | None]] = []
         self.sessions: set[str] = set()
         self.csrf = uuid.uuid4().hex
@@ -145,7 +146,7 @@ class FakeBackend:
         self.conversations[cid] = conversation
         return conversation
 
-    def message(self, cid: str, sender: str, content: str | Json, **over: Any) -> Json:
+    def message(self, cid: str, sender: str, content: str | Json, /, **over: Any) -> Json:
         """Appends a message; `sender` is `contact`, `agent`, `bot`, `automatic`, `operator` or `note`."""
         c = self.conversations[cid].summary
         body: Json = {"type": "text", "body": content} if isinstance(content, str) else content
@@ -169,7 +170,7 @@ class FakeBackend:
         self._publish(cid, item)
         return item
 
-    def system(self, cid: str, code: str, by: Json | None = None, at: int | None = None, **params: Any) -> Json:
+    def system(self, cid: str, code: str, /, by: Json | None = None, at: int | None = None, **params: Any) -> Json:
         """Appends a system line."""
         me = {"kind": "agent", "id": self.me["id"], "name": self.me["name"]}
         item = {
