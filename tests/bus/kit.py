@@ -18,6 +18,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from gateway.bus import admin
 from gateway.bus.partition_loop import PartitionLoop
+from gateway.embedded.kafka import EmbeddedKafka
 
 from .loop_worker import Counting, settings
 
@@ -176,6 +177,13 @@ class Worker:
         self.signal(signal.SIGCONT)
         self.signal(signal.SIGKILL)
         self.process.wait(10)
+
+
+async def crash(broker: EmbeddedKafka) -> None:
+    """Ends a broker without a farewell."""
+    assert broker.process is not None
+    broker.process.kill()
+    await broker.stop()
 
 
 def values(records: Sequence[Any]) -> list[bytes]:
