@@ -63,6 +63,7 @@ class OrderedConsumer:
         self._handling: set[asyncio.Task[None]] = set()
         self._running: set[tuple[TopicPartition, int]] = set()
         self._owned: frozenset[TopicPartition] = frozenset()
+        self._settled = False  # False while the group is reassigning
         self._last_heartbeat = 0.0
 
     def owns(self, topic: str, partition: int) -> bool:
@@ -143,6 +144,8 @@ class OrderedConsumer:
                 next_commit = asyncio.get_running_loop().time() + self.settings.commit_seconds
 
     def _take(self, read: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        if not self._settled:
+            return  # read again, from the committed offsets, after the reassignment
         for tp, found in read.items():
             progress = self._progress.setdefault(tp, Progress())
             for r in found:
@@ -220,6 +223,7 @@ class OrderedConsumer:
 
     async def revoked(self) -> None:
         """What only waits is dropped; what is being handled gets a moment to finish, so that it can be committed."""
+        self._settled = False
         self._drop_waiting()
         if self._handling:
             await asyncio.wait(set(self._handling), timeout=self.settings.rebalance_ms / 3000)
@@ -236,6 +240,7 @@ class OrderedConsumer:
             progress.reassigned()
         self._owned = frozenset(tps)
         self._last_heartbeat = asyncio.get_running_loop().time()
+        self._settled = True
 
     async def _stop(self) -> None:
         limit = self.settings.stop_seconds
