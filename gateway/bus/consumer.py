@@ -63,6 +63,9 @@ class OrderedConsumer:
         self._handling: set[asyncio.Task[None]] = set()
         self._running: set[tuple[TopicPartition, int]] = set()
         self._owned: frozenset[TopicPartition] = frozenset()
+        self._held: frozenset[int] = (
+            frozenset()
+        )  # the numbers of the last assignment, told when joining again
         self._settled = False  # False while the group is reassigning
         self._last_heartbeat = 0.0
 
@@ -112,7 +115,7 @@ class OrderedConsumer:
         self._consumer.subscribe(list(s.topics), listener=_Listener(self))
 
     def _owned_numbers(self) -> Collection[int]:
-        return {tp.partition for tp in self._owned}
+        return self._held
 
     def _watch_heartbeats(self) -> None:
         """aiokafka keeps the time of the last good heartbeat to itself, so its sending is wrapped."""
@@ -239,6 +242,7 @@ class OrderedConsumer:
         for progress in self._progress.values():
             progress.reassigned()
         self._owned = frozenset(tps)
+        self._held = frozenset(tp.partition for tp in tps)
         self._last_heartbeat = asyncio.get_running_loop().time()
         self._settled = True
 
