@@ -15,7 +15,7 @@ _MILLISECONDS = 10**12
 def load(data: bytes) -> Json:
     """A JSON object. Raises ValueError for anything else, also for NaN, bad UTF-8 and too deep nesting."""
     try:
-        value = json.loads(data, parse_constant=_refuse)
+        value = _DECODER.decode(data.decode())
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if not isinstance(value, dict):
@@ -46,13 +46,18 @@ def objects(parent: Json, key: str) -> list[Json]:
 
 
 def text(parent: Json, key: str) -> str | None:
-    """The text under `key`, also of a number; None if absent or empty. Half surrogates become U+FFFD."""
+    """The text under `key`, also of a number; None if absent or empty. It is `clean`."""
     value = parent.get(key)
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or not value:
-        return None
-    return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if type(value) is str:
+        return clean(value) or None
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def clean(value: str) -> str:
+    """The text with half surrogates, which no UTF-8 can hold, as U+FFFD."""
+    if value.isascii():
+        return value
+    return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def number(parent: Json, key: str) -> float | None:
@@ -72,9 +77,12 @@ def time(parent: Json, key: str, otherwise: int) -> int:
     value = number(parent, key)
     if value is None or value <= 0:
         return otherwise
-    milliseconds = int(value) if value >= _MILLISECONDS else int(value * 1000)
+    milliseconds = int(value if value >= _MILLISECONDS else value * 1000)
     return milliseconds if milliseconds < _TOO_LATE else otherwise
 
 
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)

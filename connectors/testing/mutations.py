@@ -39,6 +39,8 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 def _change(holder: Any, key: Any, chance: random.Random) -> None:
     if chance.random() < 0.3 and isinstance(holder, dict):
-        del holder[key]
+        value = holder.pop(key)
+        if chance.random() < 0.3:
+            holder[chance.choice(("\ud83d", "", "type"))] = value
     else:
         holder[key] = deepcopy(chance.choice(_JUNK))

@@ -43,34 +43,38 @@ def content_of(element: Json) -> Content:
     return content or _unsupported(element, kind)
 
 
+_BESIDE = frozenset(("context", "referral", "system", "identity", "contacts"))
+_REFERRAL = (
+    "source_url", "source_id", "source_type", "headline", "body", "media_type", "image_url", "video_url",
+    "thumbnail_url", "ctwa_clid",
+)  # fmt: skip
+
+
 def context_of(element: Json) -> dict[str, str] | None:
-    """What WhatsApp adds to a message: forwarded, product, advertisement, contact card's origin."""
+    """What WhatsApp adds to a message: forwarded, product, advertisement, change of identity, card's origin."""
+    if _BESIDE.isdisjoint(element):
+        return None
     context, referral = fields.obj(element, "context"), fields.obj(element, "referral")
-    found: dict[str, str] = {
-        key: "true" for key in ("forwarded", "frequently_forwarded") if context.get(key) is True
-    }
+    system, product = fields.obj(element, "system"), fields.obj(context, "referred_product")
+    found = {f"referral.{key}": fields.text(referral, key) for key in _REFERRAL if key in referral}
+    found["referral.welcome_message"] = fields.text(fields.obj(referral, "welcome_message"), "text")
+    for key in ("forwarded", "frequently_forwarded"):
+        found[key] = "true" if context.get(key) is True else None
     for key in ("catalog_id", "product_retailer_id"):
-        found |= _named(key, fields.text(fields.obj(context, "referred_product"), key))
-    for key in referral:
-        found |= _named(f"referral.{key}", fields.text(referral, key))
-    found |= _named("referral.welcome_message", fields.text(fields.obj(referral, "welcome_message"), "text"))
-    system = fields.obj(element, "system")
-    found |= _named("system", fields.text(system, "type")) | _named(
-        "system.body", fields.text(system, "body")
-    )
-    found |= _named("identity_hash", fields.text(fields.obj(element, "identity"), "hash"))
+        found[key] = fields.text(product, key)
+    found["system"], found["system.body"] = fields.text(system, "type"), fields.text(system, "body")
+    found["identity_hash"] = fields.text(fields.obj(element, "identity"), "hash")
     for card in fields.objects(element, "contacts"):
-        found |= _named("contact_origin", fields.text(card, "origin"))
-    return found or None
-
-
-def _named(key: str, value: str | None) -> dict[str, str]:
-    return {key: value} if value else {}
+        found["contact_origin"] = fields.text(card, "origin")
+    return {key: value for key, value in found.items() if value} or None
 
 
 def reply_to(element: Json) -> str | None:
     """Provider's id of the quoted message."""
-    return fields.text(fields.obj(element, "context"), "id")
+    if "context" in element:
+        return fields.text(fields.obj(element, "context"), "id")
+    edited = fields.obj(fields.obj(element, "edit"), "message") if "edit" in element else element
+    return fields.text(fields.obj(edited, "context"), "id")
 
 
 def _text(_: Json, part: Json) -> Content | None:
@@ -171,11 +175,15 @@ def _form(answer: Json) -> Form:
         values = {"response": response}
     # The token is our own, not something the contact filled in.
     filled = tuple(
-        FormField(key, key, value=value if isinstance(value, str) else fields.dump(value))
+        FormField(fields.clean(key), fields.clean(key), value=_form_value(value))
         for key, value in values.items()
         if key != "flow_token"
     )
     return Form(fields.text(answer, "body") or fields.text(answer, "name") or "", filled, answered=True)
+
+
+def _form_value(value: object) -> str:
+    return fields.clean(value) if isinstance(value, str) else fields.dump(value)
 
 
 def _button(element: Json, part: Json) -> Content | None:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from connectors._meta import fields
 from connectors._meta.fields import Json
-from connectors.contract import Alias
 from gateway.core.messages import Contact
 
 _PUNCTUATION = re.compile(r"[\s+()/.-]")
@@ -25,7 +24,7 @@ class Unroutable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A contact's addresses, as far as one payload shows them; at least one is there."""
+    """A contact's addresses, as far as one payload shows them; at least one of the first two is there."""
 
     phone: str | None
     user_id: str | None
@@ -38,28 +37,26 @@ class Identity:
         """Where the conversation is: the phone number when the payload shows it."""
         return self.phone or self.user_id or ""
 
-    def contact(self) -> Contact:
-        """The contact of an event."""
-        return Contact(self.address, self.address_kind, self.name, self.username, self.aliases())
-
     @property
-    def address_kind(self) -> str:
-        """`phone` or `user_id`."""
-        return "phone" if self.phone else "user_id"
-
     def aliases(self) -> tuple[str, ...]:
         """The addresses beside the first."""
-        known = (self.phone, self.user_id, *self.others)
-        return tuple(dict.fromkeys(value for value in known if value and value != self.address))
+        first = self.address
+        known = (self.user_id, *self.others) if self.others else (self.user_id,)
+        return tuple(dict.fromkeys(value for value in known if value and value != first))
 
-    def shown_together(self) -> tuple[Alias, ...]:
-        """Each second address that this payload shows beside the first."""
-        return tuple(Alias(self.address, alias) for alias in self.aliases())
+    def contact(self) -> Contact:
+        """The contact of an event."""
+        kind = "phone" if self.phone else "user_id"
+        return Contact(self.address, kind, self.name, self.username, self.aliases)
 
 
 def split(value: str | None) -> tuple[str | None, str | None]:
     """The value as a phone number (digits only) or as a user id; one of both, or neither if empty."""
-    value = (value or "").strip()
+    if value is None:
+        return None, None
+    if value.isascii() and value.isdigit():
+        return value, None
+    value = value.strip()
     digits = _PUNCTUATION.sub("", value)
     if _DIGITS.fullmatch(digits):
         return digits, None
@@ -72,10 +69,10 @@ def identify(number: str | None, user_id: str | None, contacts: Sequence[Json], 
     `alone`: the payload holds this one element, so a single contact belongs to it even if Meta writes
     the number in another way. Raises Unroutable if nobody is named.
     """
-    given = _merge(split(number), (None, user_id))
+    given = _pair(number, user_id)
     entry = _entry(given, contacts, alone)
-    shown = split(fields.text(entry, "wa_id"))
-    phone, user = _merge(given, shown, (None, fields.text(entry, "user_id")))
+    shown = _pair(fields.text(entry, "wa_id"), fields.text(entry, "user_id")) if entry else (None, None)
+    phone, user = given[0] or shown[0], given[1] or shown[1]
     if not (phone or user):
         raise Unroutable("no contact")
     profile = fields.obj(entry, "profile")
@@ -83,7 +80,7 @@ def identify(number: str | None, user_id: str | None, contacts: Sequence[Json], 
     return Identity(
         phone,
         user,
-        tuple(value for value in shown if value),
+        (shown[0],) if shown[0] and shown[0] != phone else (),
         fields.text(profile, "name"),
         username.removeprefix("@") if username else None,
     )
@@ -92,16 +89,15 @@ def identify(number: str | None, user_id: str | None, contacts: Sequence[Json], 
 _Pair = tuple[str | None, str | None]
 
 
-def _merge(*pairs: _Pair) -> _Pair:
-    """The first phone number and the first user id."""
-    phones = [phone for phone, _ in pairs if phone]
-    users = [user for _, user in pairs if user]
-    return (phones[0] if phones else None, users[0] if users else None)
+def _pair(number: str | None, user_id: str | None) -> _Pair:
+    """Phone number and user id; the user id may stand where the number used to be."""
+    phone, other = split(number)
+    return phone, other or user_id
 
 
 def _entry(given: _Pair, contacts: Sequence[Json], alone: bool) -> Json:
     for contact in contacts:
-        phone, user = _merge(split(fields.text(contact, "wa_id")), (None, fields.text(contact, "user_id")))
+        phone, user = _pair(fields.text(contact, "wa_id"), fields.text(contact, "user_id"))
         if (phone and phone == given[0]) or (user and user == given[1]):
             return contact
     if not (alone and len(contacts) == 1):
