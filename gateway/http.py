@@ -173,6 +173,8 @@ class HttpClient:
             if isinstance(error.os_error, ForbiddenAddress):
                 raise error.os_error from None
             raise NoAnswer(left=False) from error
+        except aiohttp.InvalidURL:
+            raise ForbiddenAddress("the URL cannot be called") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise NoAnswer(left=trace.left) from error
 

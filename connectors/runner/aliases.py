@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from connectors.contract import Alias, Parsed
+from connectors.contract import Parsed
 from gateway.core import ids
 from gateway.core.directory import Account
 from gateway.core.messages import InboundEvent, Receipt

@@ -114,6 +114,7 @@ class Feed:
         self._consumer.subscribe([s.topic], listener=_Listener(self))
         try:
             await self._work(stop)
+            await self._finish()
         finally:
             await self._leave()
 
@@ -159,6 +160,8 @@ class Feed:
         calling = self._calling_tasks()
         if calling:
             await asyncio.wait(calling, timeout=self.settings.session / 4)
+        for holding in self._holdings.values():
+            holding.active = False
         await self._commit()
         self._former, self._holdings = self._holdings, {}
 
@@ -174,8 +177,8 @@ class Feed:
         self.assigned_once.set()
 
     def _release(self, holding: Holding) -> None:
-        """What waits is dropped; what is on its way goes on and reports."""
-        holding.active, holding.lost = False, True
+        """What waits is dropped. What is on its way goes on: nobody else gets the partition before we let go."""
+        holding.lost = True
         for key, task in holding.tasks.items():
             head = holding.lanes[key][0]
             if head.request.request_id not in self._sender.calling:
@@ -212,7 +215,7 @@ class Feed:
 
     async def _take(self, tp: TopicPartition, records: Collection[Any]) -> None:
         holding = self._holdings.get(tp.partition)
-        if holding is None or not holding.active:
+        if holding is None or not holding.active or holding.lost:
             return
         for record in records:
             holding.next_offset = record.offset + 1
@@ -313,17 +316,21 @@ class Feed:
             if holding.lanes[key][0].request.request_id in self._sender.calling
         }
 
-    async def _leave(self) -> None:
+    async def _finish(self) -> None:
+        """The polite end: what is on its way to the provider is reported and committed."""
         for holding in self._holdings.values():
             self._release(holding)
         calling = self._calling_tasks()
         if calling:
             await asyncio.wait(calling, timeout=self.settings.finish_within)
         await self._commit()
+
+    async def _leave(self) -> None:
         self._holdings = {}
-        for task in list(self._tasks):
+        tasks = list(self._tasks)
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self.consumer.stop()
 
     def _spawn(self, work: Any) -> asyncio.Task[None]:

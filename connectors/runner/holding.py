@@ -50,6 +50,7 @@ class InHand:
 class Holding:
     """A partition from assignment to loss. It is the `Turn` of the requests in it.
 
+    `lost`: nothing new is begun; `active`: what was begun may still call the provider.
     `skip`: requests that the ledger knew when we took over; they are never sent. `alive` says whether
     the worker's last good heartbeat is young enough.
     """

@@ -235,22 +235,27 @@ async def _serve(parts: _Parts, listening: socket.socket, stop: asyncio.Event, o
     watching = asyncio.create_task(parts.watch.run())
     stopped = asyncio.create_task(stop.wait())
     announcing = asyncio.create_task(_announce(server, listening, options.ready))
-    first: set[asyncio.Future[Any]] = {serving, *feeding, watching, stopped, parts.failed}
-    await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-    stopping.set()
-    server.should_exit = True
-    ended = await asyncio.gather(serving, *feeding, return_exceptions=True)
-    for task in (watching, stopped, announcing):
-        task.cancel()
-    await asyncio.gather(watching, stopped, announcing, return_exceptions=True)
-    if parts.failed.done():
-        parts.failed.result()
-    parts.failed.cancel()
-    for result in ended:
-        if isinstance(result, BaseException):
-            raise result
+    every: set[asyncio.Future[Any]] = {serving, *feeding, watching, stopped, announcing}
+    try:
+        await asyncio.wait(every - {announcing} | {parts.failed}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.set()
+        server.should_exit = True
+        ended = await asyncio.gather(serving, *feeding, return_exceptions=True)
+    finally:
+        for task in every:
+            task.cancel()
+        await asyncio.gather(*every, return_exceptions=True)
+        for listener in server.servers if server.started else ():
+            listener.close()  # before its socket; only a cancelled server has not done it itself
+    _raise_first([*ended, *([parts.failed.exception()] if parts.failed.done() else [])])
     if not stop.is_set():
         raise RuntimeError("a part of the connector process ended by itself")
+
+
+def _raise_first(results: Sequence[object]) -> None:
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
 
 
 async def _announce(server: Any, listening: socket.socket, ready: Ready) -> None:

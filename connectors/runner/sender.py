@@ -194,6 +194,8 @@ class Sender:
         """One try: into the ledger, to the provider, and what follows from the answer."""
         request = work.request
         async with self._lane(request.account_id).calls:
+            if turn.lost:
+                return Again(self.clock(), work.tries, None)
             try:
                 await turn.started(request, work.offset)
             except BrokerUnavailable:
