@@ -33,7 +33,10 @@ async def test_from_the_contact_to_the_agent_and_back(inbox: World) -> None:
     c = await inbox.contact("4915", 1, "hello")
     items = await arrived(ann, c, 1)
     assert [i["kind"] for i in items] == ["system", "message"]
-    assert (items[1]["from"], items[1]["content"]) == ("contact", {"type": "text", "body": "hello", "preview_url": False})
+    assert (items[1]["from"], items[1]["content"]) == (
+        "contact",
+        {"type": "text", "body": "hello", "preview_url": False},
+    )
     assert await listed(ann, "unassigned") == [c]
     seen = await ann.get(f"/conversations/{c}")
     assert (seen["unread"], seen["owner"]["kind"], seen["account_name"]) == (1, "queue", "Acme")
@@ -69,7 +72,14 @@ async def test_from_the_contact_to_the_agent_and_back(inbox: World) -> None:
     assert status == 200, body
     page = await ann.get("/conversations?view=completed")
     assert [x["id"] for x in page["conversations"]] == [c]
-    assert page["counts"] == {"mine": 0, "unassigned": 0, "all": 0, "completed": 1, "blocked": 0, "attention": 0}
+    assert page["counts"] == {
+        "mine": 0,
+        "unassigned": 0,
+        "all": 0,
+        "completed": 1,
+        "blocked": 0,
+        "attention": 0,
+    }
 
 
 async def test_read_cursor_is_per_agent(inbox: World) -> None:
@@ -124,9 +134,21 @@ async def test_what_is_not_there_and_what_makes_no_sense(inbox: World) -> None:
         ("GET", "/conversations?view=none", None, 422, "invalid"),
         ("GET", f"/conversations/{c}/messages?before=1&after=1", None, 422, "invalid"),
         ("POST", f"/conversations/{c}/messages", {**new, "content": {"type": "bomb"}}, 422, "invalid"),
-        ("POST", f"/conversations/{c}/messages", {**new, "content": {"type": "note", "body": "x"}}, 422, "invalid"),
+        (
+            "POST",
+            f"/conversations/{c}/messages",
+            {**new, "content": {"type": "note", "body": "x"}},
+            422,
+            "invalid",
+        ),
         ("POST", f"/conversations/{c}/messages", {**new, "content": {"type": "text"}}, 422, "invalid"),
-        ("POST", f"/conversations/{c}/messages", {**new, "content": text("x"), "reply_to": "y"}, 404, "unknown_message"),
+        (
+            "POST",
+            f"/conversations/{c}/messages",
+            {**new, "content": text("x"), "reply_to": "y"},
+            404,
+            "unknown_message",
+        ),
         ("POST", f"/conversations/{c}/messages", {"content": text("x")}, 422, "invalid"),
         ("POST", f"/conversations/{c}/assign", {**new, "agent_id": "nobody"}, 403, "unknown_agent"),
         ("POST", f"/conversations/{c}/transfer", {**new, "department_id": "x"}, 404, "unknown_department"),
@@ -164,9 +186,17 @@ async def test_pages_of_conversations_and_messages(inbox: World) -> None:
     assert [i["seq"] for i in newest["items"]] == [6, 7, 8]
     assert (newest["has_before"], newest["has_after"], newest["seq"]) == (True, False, 8)
     older = await ann.get(f"/conversations/{c}/messages?limit=3&before=6")
-    assert ([i["seq"] for i in older["items"]], older["has_before"], older["has_after"]) == ([3, 4, 5], True, True)
+    assert ([i["seq"] for i in older["items"]], older["has_before"], older["has_after"]) == (
+        [3, 4, 5],
+        True,
+        True,
+    )
     newer = await ann.get(f"/conversations/{c}/messages?limit=10&after=5")
-    assert ([i["seq"] for i in newer["items"]], newer["has_before"], newer["has_after"]) == ([6, 7, 8], True, False)
+    assert ([i["seq"] for i in newer["items"]], newer["has_before"], newer["has_after"]) == (
+        [6, 7, 8],
+        True,
+        False,
+    )
 
 
 async def _all_listed(client: Client, made: list[str]) -> bool:

@@ -16,10 +16,16 @@ ALLOWED_SECONDS = 10.0
 
 async def answers(client: Client) -> dict[str, bytes]:
     """What an agent can read: every list to its end, every conversation, first and older pages."""
-    paths = [f"/conversations?view={v}&limit=200" for v in ("mine", "unassigned", "all", "completed", "blocked")]
+    paths = [
+        f"/conversations?view={v}&limit=200" for v in ("mine", "unassigned", "all", "completed", "blocked")
+    ]
     for address in ADDRESSES:
         c = conversation(address)
-        paths += [f"/conversations/{c}", f"/conversations/{c}/messages", f"/conversations/{c}/messages?before=40"]
+        paths += [
+            f"/conversations/{c}",
+            f"/conversations/{c}/messages",
+            f"/conversations/{c}/messages?before=40",
+        ]
     return {path: await client.raw(path) for path in paths}
 
 

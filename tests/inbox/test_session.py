@@ -94,7 +94,9 @@ async def test_failed_sign_ins_are_limited(redis_url: str, topic_prefix: str) ->
     limit = SignInLimit(redis, topic_prefix)
     waits = [await limit.attempt("ann@example.org", "10.0.0.1") for _ in range(12)]
     assert [w > 0 for w in waits] == [False] * 10 + [True] * 2
-    assert await limit.attempt("ann@example.org", "10.0.0.2") == 0, "nobody is locked out by somebody elsewhere"
+    assert await limit.attempt("ann@example.org", "10.0.0.2") == 0, (
+        "nobody is locked out by somebody elsewhere"
+    )
     for n in range(100):
         await limit.attempt(f"{n}@example.org", "10.0.0.3")
     assert await limit.attempt("new@example.org", "10.0.0.3") > 0
@@ -156,7 +158,10 @@ async def test_writes_need_the_token_and_reads_a_session(inbox: World) -> None:
         status, body = await ann.call("PUT", "/presence", {"state": "busy"}, headers={"X-CSRF-Token": token})
         assert (status, body["code"]) == (403, "csrf")
     status, body = await nobody.call(
-        "POST", "/session", {"email": "ann@example.org", "password": PASSWORD}, headers={"Sec-Fetch-Site": "cross-site"}
+        "POST",
+        "/session",
+        {"email": "ann@example.org", "password": PASSWORD},
+        headers={"Sec-Fetch-Site": "cross-site"},
     )
     assert (status, body["code"]) == (403, "csrf")
     assert (await ann.call("DELETE", "/session"))[0] == 204
@@ -177,7 +182,11 @@ async def test_who_and_what_is_there(inbox: World) -> None:
 
 async def test_headers_and_files(inbox: World) -> None:
     async with aiohttp.ClientSession() as http:
-        for path, kind in (("/", "text/html"), ("/api.js", "text/javascript"), ("/api/v1/openapi.json", "application/json")):
+        for path, kind in (
+            ("/", "text/html"),
+            ("/api.js", "text/javascript"),
+            ("/api/v1/openapi.json", "application/json"),
+        ):
             async with http.get(inbox.base + path) as response:
                 assert response.status == 200, path
                 assert response.headers["content-type"].startswith(kind)

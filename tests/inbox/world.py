@@ -28,7 +28,7 @@ from gateway.inbox.passwords import hash_password
 from gateway.inbox.process import Running, Where, running
 from gateway.settings import Settings
 from gateway.wire.framing import encode
-from tests.core.build import ACCOUNT, CHANNEL, DIRECTORY, PROFILE, TENANT, T0, Talk, inbound
+from tests.core.build import ACCOUNT, CHANNEL, DIRECTORY, PROFILE, T0, TENANT, Talk, inbound
 from tests.helpers import eventually
 
 PASSWORD = "correct horse battery staple"
@@ -82,7 +82,9 @@ class Client:
         ) as response:
             raw = await response.read()
             kind = response.headers.get("content-type", "")
-            return response.status, (await response.json(content_type=None) if raw and "json" in kind else None)
+            return response.status, (
+                await response.json(content_type=None) if raw and "json" in kind else None
+            )
 
     async def get(self, path: str) -> Any:
         """JSON of a 200."""
@@ -192,7 +194,11 @@ class World:
         self.inbox = await self.stack.enter_async_context(running(where, system_clock))
         port = free_port()
         config = uvicorn.Config(
-            make_app(self.inbox.parts), host="127.0.0.1", port=port, log_config=None, timeout_graceful_shutdown=1
+            make_app(self.inbox.parts),
+            host="127.0.0.1",
+            port=port,
+            log_config=None,
+            timeout_graceful_shutdown=1,
         )
         server = uvicorn.Server(config)
         server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
@@ -220,7 +226,12 @@ def free_port() -> int:
 
 @contextlib.asynccontextmanager
 async def world(
-    bootstrap: str, redis_url: str, prefix: str, *, log: bool = True, before: Callable[[World], Any] | None = None
+    bootstrap: str,
+    redis_url: str,
+    prefix: str,
+    *,
+    log: bool = True,
+    before: Callable[[World], Any] | None = None,
 ) -> AsyncIterator[World]:
     """Topics, directory, the log (unless not wanted) and the inbox."""
     catalogue = Catalogue(prefix, channels=(CHANNEL,), partitions=PARTITIONS)

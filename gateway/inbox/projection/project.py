@@ -265,10 +265,12 @@ def _status(rows: Rows, summary: Row, event: ConversationEvent, h: e.StatusChang
 
 def _part(status: PartStatus) -> Row:
     row: Row = {"attempt": status.attempt, "part": status.part}
-    for name in ("sent_at", "delivered_at", "read_at", "verdict", "verdict_at"):
+    for name in ("sent_at", "delivered_at", "read_at", "verdict_at"):
         value = getattr(status, name)
         if value is not None:
             row[name] = value
+    if status.verdict is not None:
+        row["verdict"] = status.verdict.value
     if status.problem is not None:
         p = status.problem
         row["problem"] = {
