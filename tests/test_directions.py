@@ -15,7 +15,6 @@ IMPURE = {
     "asyncio", "concurrent", "io", "logging", "multiprocessing", "os", "pathlib", "random", "secrets", "shutil",
     "signal", "socket", "sqlite3", "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
-CHANNEL_PARTS = ("inbound", "outbound", "profile")
 
 
 def imports(path: Path) -> Iterator[str]:
@@ -56,7 +55,11 @@ def test_core_imports_the_pure_standard_library_only() -> None:
 
 def test_a_channel_imports_core_and_the_contract_only() -> None:
     found = {}
-    for path in modules(*(f"connectors/*/{part}.py" for part in CHANNEL_PARTS)):
+    # `samples` feeds the conformance kit; all else in a channel's folder decides and does no I/O.
+    channels = {path.parent for path in modules("connectors/*/inbound.py")}
+    for path in modules("connectors/*/*.py"):
+        if path.parent not in channels or path.name == "samples.py":
+            continue
         own = ".".join(path.relative_to(ROOT).parent.parts)
         found[path] = offences(path, ("gateway.core", "connectors.contract", "connectors._meta", own))
     assert not any(found.values()), found

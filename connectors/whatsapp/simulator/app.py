@@ -57,6 +57,7 @@ def _guarded(world: Simulator, handle: Any) -> Any:
         try:
             token = request.headers.get("authorization", "").encode()
             if not hmac.compare_digest(token, f"Bearer {world.config.access_token}".encode()):
+                world.refused_tokens += 1
                 raise ApiError(190, "Error validating access token")
             if request.path_params["phone_number_id"] not in world.numbers:
                 raise ApiError(33, "This phone number id does not exist")

@@ -79,6 +79,12 @@ class Deliverer:
             self.spawn(self._repeat(delivery))
         return delivery
 
+    async def handshake(self, url: str, token: str) -> bool:
+        """Whether the callback repeats the challenge and nothing else."""
+        query = {"hub.mode": "subscribe", "hub.verify_token": token, "hub.challenge": "1158201444"}
+        async with self._opened().get(url, params=query) as answer:
+            return answer.status == 200 and await answer.read() == b"1158201444"
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Runs the coroutine in the background; an exception in it comes up in `settled`."""
         task = asyncio.get_running_loop().create_task(work)
@@ -118,11 +124,14 @@ class Deliverer:
             "x-hub-signature-256": signature(delivery.body, self.secret),
             "user-agent": "facebookexternalua",
         }
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
         try:
-            async with self._session.post(delivery.url, data=delivery.body, headers=headers) as answer:
+            async with self._opened().post(delivery.url, data=delivery.body, headers=headers) as answer:
                 delivery.answers.append(answer.status)
         except (aiohttp.ClientError, TimeoutError):
             delivery.answers.append(0)
         return delivery.done
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(timeout=_TIMEOUT)
+        return self._session

@@ -65,6 +65,7 @@ class Simulator:
     read: list[str] = field(default_factory=list)
     """Ids of contacts' messages that we marked read."""
     requests: int = 0
+    refused_tokens: int = 0
     faults: deque[tuple[Injected, int]] = field(default_factory=deque)
     hooks: Deliverer = field(init=False)
     closed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -126,6 +127,12 @@ class Simulator:
 
     async def _send(self, url: str, payload: Json) -> None:
         await self.hooks.first_try(url, payload)
+
+    async def verifies(self, phone_number_id: str | None = None) -> bool:
+        """Whether the callback answers the handshake as it should."""
+        return await self.hooks.handshake(
+            self._number(phone_number_id).callback_url, self.config.verify_token
+        )
 
     def _number(self, phone_number_id: str | None) -> Number:
         return self.numbers[phone_number_id or next(iter(self.numbers))]

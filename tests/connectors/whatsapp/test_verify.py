@@ -9,6 +9,7 @@ import pytest
 from connectors._meta.webhook import SIGNATURE_HEADER, sign
 from connectors.contract import Refused, WebhookRequest
 from connectors.whatsapp import CONNECTOR
+from connectors.whatsapp.simulator.hooks import signature
 from tests.connectors.whatsapp.shapes import ACCOUNT, post
 
 VECTORS = [
@@ -29,6 +30,7 @@ VECTORS = [
 @pytest.mark.parametrize(("body", "header"), VECTORS)
 def test_the_vectors(body: bytes, header: str) -> None:
     assert sign(body, "gw-test-secret-1") == header
+    assert signature(body, "gw-test-secret-1") == header
     assert len(header) == 71
     assert CONNECTOR.verify(WebhookRequest("POST", {SIGNATURE_HEADER: header}, {}, body), ACCOUNT) is None
 
