@@ -23,7 +23,9 @@ def find_chromium() -> str:
     for name in NAMES:
         if path := shutil.which(name):
             return path
-    raise RuntimeError("No Chromium on PATH. Install it, for example: apt-get install -y chromium fonts-noto-cjk")
+    raise RuntimeError(
+        "No Chromium on PATH. Install it, for example: apt-get install -y chromium fonts-noto-cjk"
+    )
 
 
 def launch(playwright: Playwright) -> Browser:

@@ -51,7 +51,10 @@ class Screen:
 
     def language(self, code: str) -> None:
         """Switches the screen to `ja` or `en`."""
+        if self.page.locator("[data-action=account]").count():
+            self.do("account")
         self.page.select_option("[data-action=language]", code)
+        self.page.keyboard.press("Escape")
         expect(self.page.locator("html")).to_have_attribute("lang", code)
 
     # --- reading -----------------------------------------------------------------------------------
@@ -134,6 +137,12 @@ class Screen:
         self.box.fill(text)
         self.do("send-complete")
 
+    def sign_out(self) -> None:
+        """Signs out and waits for the sign-in page."""
+        self.do("account")
+        self.do("sign-out")
+        expect(self.page.locator("input[name=password]")).to_be_visible()
+
     def assign_to(self, agent_id: str) -> None:
         """Assigns the open conversation to another agent by the menu."""
         self.do("assign-menu")
@@ -146,7 +155,9 @@ class Screen:
         self.page.add_script_tag(path=str(AXE))
         found: dict[str, Any] = self.page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
         return [
-            f"{v['id']}: {node['html'][:160]} | {node['failureSummary']}" for v in found["violations"] for node in v["nodes"]
+            f"{v['id']}: {node['html'][:160]} | {node['failureSummary']}"
+            for v in found["violations"]
+            for node in v["nodes"]
         ]
 
     def screenshot(self, path: Path) -> None:

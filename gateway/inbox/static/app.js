@@ -3,8 +3,9 @@ import { Fragment, effect, html, render } from "./html.js";
 import { LANGUAGES, language, preferredLanguage, rememberLanguage, setLanguage, t } from "./i18n.js";
 import { Conversation } from "./conversation.js";
 import { List } from "./list.js";
+import { Menu } from "./menu.js";
 import { SignIn } from "./signin.js";
-import { connection, loadList, now, restore, route, session, setPresence, signOut, unreadTotal } from "./store.js";
+import { connection, conversations, loadList, now, restore, route, session, setPresence, signOut, unreadTotal } from "./store.js";
 
 const VIEWS = ["mine", "unassigned", "all", "completed", "attention", "blocked"];
 
@@ -30,21 +31,21 @@ function Presence() {
 }
 
 function Top() {
-  return html`<header class="top"><b class="brand">${t("app.title")}</b><${Connection} /><span class="sp"></span>
-    <${Language} /><${Presence} /><bdi class="agent">${session.value.name}</bdi>
-    <button type="button" class="ghost" data-action="sign-out" onClick=${signOut}>${t("sign_out")}</button></header>`;
+  return html`<header class="top"><h1>${t("app.title")}</h1><${Connection} /><span class="sp"></span><${Presence} />
+    <${Menu} action="account" label=${html`<bdi>${session.value.name}</bdi>`}><${Language} />
+      <button type="button" data-action="sign-out" onClick=${signOut}>${t("sign_out")}</button><//></header>`;
 }
 
 function Inbox() {
   const { id } = route.value;
   return html`<div class="app ${id ? "open" : ""}">
-    <a class="skip" href="#composer" onClick=${skip}>${t("skip.composer")}</a>
-    <${Top} /><${List} views=${VIEWS} />${id ? html`<${Conversation} key=${id} id=${id} />` : html`<main class="nothing"><p>${t("empty.none_open")}</p><p>${t("empty.none_open.next")}</p></main>`}</div>`;
+    ${conversations.value.has(id) && html`<a class="skip" href="#composer" onClick=${skip}>${t("skip.composer")}</a>`}
+    <${Top} /><main class="work"><${List} views=${VIEWS} />${id ? html`<${Conversation} key=${id} id=${id} />` : html`<div class="nothing"><p>${t("empty.none_open")}</p><p>${t("empty.none_open.next")}</p></div>`}</main></div>`;
 }
 
 function skip(event) {
   event.preventDefault(); // the hash is the route
-  (document.querySelector("#composer") ?? document.querySelector(".list a"))?.focus();
+  document.querySelector("#composer")?.focus();
 }
 
 function App() {

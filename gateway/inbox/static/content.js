@@ -12,16 +12,17 @@ export function Body({ text }) {
     n % 2 ? html`<a href=${part} target="_blank" rel="noopener noreferrer nofollow">${part}</a>` : part)}</div>`;
 }
 
-// Only what our own server gives out is loaded; the Content-Security-Policy forbids the rest.
+// Only what our own server gives out is loaded by itself: a picture elsewhere would tell who looks at it, and when.
 const own = (url) => (url?.startsWith("/") && !url.startsWith("//") ? url : null);
+const elsewhere = (url) => (/^https:\/\//.test(url ?? "") ? url : null);
 
 const ICON = { image: "🖼", video: "🎞", audio: "🎵", voice: "🎤", file: "📄", sticker: "🏷" };
 
 function File({ kind, media, note }) {
   const name = media.filename ?? t(`kind.${kind}`);
-  const url = media.state === "ready" && own(media.url);
+  const url = media.state === "ready" && (own(media.url) ?? elsewhere(media.url));
   return html`<div class="file" data-media=${media.state}><span aria-hidden="true">${ICON[kind]}</span><span>
-    <bdi class="filename">${url ? html`<a href=${url} target="_blank" rel="noopener">${name}</a>` : name}</bdi>
+    <bdi class="filename">${url ? html`<a href=${url} target="_blank" rel="noopener noreferrer">${name}</a>` : name}</bdi>
     ${media.size > 0 && html`<small>${fileSize(media.size)}</small>`}
     ${note && html`<small class="state">${note}</small>`}</span></div>`;
 }

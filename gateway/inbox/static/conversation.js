@@ -1,31 +1,26 @@
 // One conversation: who and what on top, history, composer, details beside.
-import { html, useEffect, useRef, useState } from "./html.js";
-import { has, t, tx } from "./i18n.js";
+import { html, useEffect, useState } from "./html.js";
+import { has, t } from "./i18n.js";
 import { Composer } from "./composer.js";
 import { Details, ownerText } from "./details.js";
 import { History } from "./history.js";
-import { arrows, displayName } from "./list.js";
+import { displayName } from "./list.js";
+import { Menu } from "./menu.js";
 import { act, agents, assignToMe, busy, conversations, gone, isMine, me, open, route } from "./store.js";
 
 /** Assign to me or to another agent of the department (A1). */
 function Assign({ c }) {
-  const menu = useRef(null);
-  const close = () => (menu.current.open = false);
-  const pick = (run) => () => (close(), run());
   const others = agents.value.filter((a) => a.id !== me() && a.departments.includes(c.department_id));
-  const leave = (event) => !menu.current.contains(event.relatedTarget) && close();
-  const onKey = (event) => (event.key === "Escape" ? (close(), menu.current.querySelector("summary").focus()) : arrows(event, "button"));
-  return html`<details class="menu" ref=${menu} onFocusOut=${leave} onKeyDown=${onKey}><summary data-action="assign-menu">${t("action.assign_menu")}</summary>
-    <div class="items">${!(isMine(c) && c.status === "open") && html`<button type="button" data-action="assign-me" disabled=${busy.value.has(c.id)} onClick=${pick(() => assignToMe(c.id))}>${t("action.assign")}</button>`}
-      ${others.map((agent) => html`<button type="button" key=${agent.id} data-agent=${agent.id} disabled=${busy.value.has(c.id)} onClick=${pick(() => act(c.id, "assign", { agent_id: agent.id }))}><bdi>${agent.name}</bdi></button>`)}
-      ${!others.length && isMine(c) && html`<p>${t("assign.nobody")}</p>`}</div></details>`;
+  return html`<${Menu} action="assign-menu" label=${t("action.assign_menu")}>${!(isMine(c) && c.status === "open") && html`<button type="button" data-action="assign-me" disabled=${busy.value.has(c.id)} onClick=${() => assignToMe(c.id)}>${t("action.assign")}</button>`}
+      ${others.map((agent) => html`<button type="button" key=${agent.id} data-agent=${agent.id} disabled=${busy.value.has(c.id)} onClick=${() => act(c.id, "assign", { agent_id: agent.id })}><bdi>${agent.name}</bdi></button>`)}
+      ${!others.length && isMine(c) && html`<p>${t("assign.nobody")}</p>`}<//>`;
 }
 
 function Bar({ c, onDetails, shown }) {
   return html`<div class="bar"><a class="back" href=${`#/${route.value.view}`} aria-label=${t("back")}><span aria-hidden="true">‹</span></a>
     <h2><bdi>${displayName(c.contact)}</bdi></h2>
     <small class="where">${has(`channel.${c.channel}`) ? t(`channel.${c.channel}`) : c.channel} · <bdi>${c.department_name}</bdi></small><span class="sp"></span>
-    <small class="owner" data-owner=${c.owner.kind} data-status=${c.status}>${c.status === "completed" ? t("status_of.completed") : ownerText(c)}</small>
+    <small class="owner" data-owner=${c.owner.kind} data-status=${c.status}>${c.status === "completed" ? t("status_of.completed") : html`${t("details.owner_is")} ${ownerText(c)}`}</small>
     ${!c.blocked && html`<${Assign} c=${c} />`}
     <button type="button" class="ghost info" data-action="details" aria-expanded=${shown} aria-controls="details" onClick=${onDetails}>${t("details.label")}</button></div>`;
 }
@@ -34,11 +29,11 @@ export function Conversation({ id }) {
   const [details, show] = useState(false);
   const c = conversations.value.get(id);
   useEffect(() => void open(id), [id]);
-  if (gone.value.has(id)) return html`<main class="nothing"><p>${t("empty.gone")}</p><p>${t("empty.gone.next")}</p></main>`;
-  if (!c) return html`<main class="nothing" aria-busy="true"><p>${t("history.loading")}</p></main>`;
-  return html`<main class="chat" aria-label=${t("history.label", { name: displayName(c.contact) })} data-conversation=${id}>
+  if (gone.value.has(id)) return html`<div class="nothing"><p>${t("empty.gone")}</p><p>${t("empty.gone.next")}</p></div>`;
+  if (!c) return html`<div class="nothing" aria-busy="true"><p>${t("history.loading")}</p></div>`;
+  return html`<section class="chat" aria-label=${t("history.label", { name: displayName(c.contact) })} data-conversation=${id}>
       <${Bar} c=${c} shown=${details} onDetails=${() => show(!details)} />
       <${History} id=${id} name=${displayName(c.contact)} channel=${has(`channel.${c.channel}`) ? t(`channel.${c.channel}`) : c.channel} />
-      <${Composer} c=${c} /></main>
+      <${Composer} c=${c} /></section>
     <div class=${details ? "sidebox shown" : "sidebox"}><${Details} c=${c} onClose=${() => show(false)} /></div>`;
 }

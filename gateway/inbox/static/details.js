@@ -1,6 +1,6 @@
 // Who this is, on which channel, whose turn, and what this channel can and cannot tell.
 import { html } from "./html.js";
-import { dateTime, has, number, span, t, tx } from "./i18n.js";
+import { dateTime, has, span, t, tx } from "./i18n.js";
 import { displayName } from "./list.js";
 import { isMine, minute, now, profiles } from "./store.js";
 
@@ -50,7 +50,6 @@ export function Details({ c, onClose }) {
     <h3>${t("details.owner")}</h3><dl>
       <${Line} term="details.now">${ownerText(c)}<//>
       <${Line} term="details.status">${t(c.blocked ? "status_of.blocked" : `status_of.${c.status}`)}<//>
-      ${c.status === "open" && c.waiting_since && html`<${Line} term="details.waiting" tone="warn">${span(minute.value - c.waiting_since, "long")}<//>`}
-      <${Line} term="details.events">${number(c.seq)}<//></dl>
+      ${c.status === "open" && c.waiting_since && html`<${Line} term="details.waiting" tone="warn">${span(minute.value - c.waiting_since, "long")}<//>`}</dl>
     ${profile && html`<${Profile} profile=${profile} />`}</aside>`;
 }

@@ -89,7 +89,7 @@ export function History({ id, name, channel }) {
   return html`<div class="logbox"><div class="log" role="log" tabindex="0" aria-label=${t("history.label", { name })} aria-busy=${history.state === "loading"} aria-relevant="additions"
       ref=${log} onScroll=${onScroll} onLoadCapture=${() => atEnd.peek() && toEnd(log.current)} onKeyDown=${(event) => arrows(event, ".m, .sys")}>
     ${history.state === "loading" && html`<div class="day">${t("history.loading")}</div>`}
-    ${history.state === "ready" && !history.hasBefore && html`<div class="day">${t("history.start")}</div>`}
+    ${history.state === "ready" && !history.hasBefore && history.items[0]?.code !== "opened" && html`<div class="day">${t("history.start")}</div>`}
     ${history.state === "ready" && history.hasBefore && html`<button type="button" class="gap" data-action="older" onClick=${() => loadOlder(id)}>${t("history.older")}</button>`}
     ${history.state === "failed" && html`<div class="empty"><p>${t("error.network")}</p><button type="button" onClick=${() => retryHistory(id)}>${t("retry")}</button></div>`}
     ${shown.map((row) => html`<${Row} key=${row.key} row=${row} picked=${picked} channel=${channel} id=${id} />`)}

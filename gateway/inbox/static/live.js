@@ -5,13 +5,13 @@ const SILENCE = 40_000; // the server sends a heartbeat every 15 s
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 10_000;
 
-/** Parser of text/event-stream: feed it chunks, it calls `emit({event, data, id})`. */
+/** Parser of text/event-stream: feed it chunks, it calls `emit({event, data, id})`; an id alone counts too. */
 export function parser(emit) {
   let rest = "";
   let event = { event: "message", data: [], id: undefined };
   const line = (text) => {
     if (text === "") {
-      if (event.data.length) emit({ ...event, data: event.data.join("\n") });
+      if (event.data.length || event.id !== undefined) emit({ ...event, data: event.data.join("\n") });
       event = { event: "message", data: [], id: undefined };
       return;
     }
@@ -51,7 +51,7 @@ export function connect(url, { onState, onOpen, onEvent }) {
       wait = FIRST_WAIT;
       const feed = parser((event) => {
         if (event.id !== undefined) lastId = event.id;
-        onEvent(event.event, JSON.parse(event.data || "null"));
+        if (event.data) onEvent(event.event, JSON.parse(event.data)); // a heartbeat has an id only
       });
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {

@@ -114,6 +114,7 @@ function onEvent(name, data) {
   if (name === "resync") return reloadAll();
   if (name === "item") return onItem(data);
   if (name === "conversation") return onConversation(data);
+  if (name === "gone") return forget(data.id);
   if (name === "presence" && data?.agent_id === me() && data.state) session.value = { ...session.value, presence: data.state };
 }
 

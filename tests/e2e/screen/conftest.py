@@ -47,7 +47,10 @@ def make_screen(browser: Browser, backend: FakeBackend) -> Iterator[MakeScreen]:
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: errors.append(f"{error}\n{error.stack or ''}"))
-        page.on("console", lambda message: errors.append(message.text) if _bad(message.text, message.type) else None)
+        page.on(
+            "console",
+            lambda message: errors.append(message.text) if _bad(message.text, message.type) else None,
+        )
         return Screen(page, backend.base)
 
     yield make
@@ -58,7 +61,9 @@ def make_screen(browser: Browser, backend: FakeBackend) -> Iterator[MakeScreen]:
 
 def _bad(text: str, kind: str) -> bool:
     # Answers of 4xx and 5xx and lost connections are noted by the browser itself; many tests want them.
-    return "Content Security Policy" in text or (kind == "error" and not text.startswith("Failed to load resource"))
+    return "Content Security Policy" in text or (
+        kind == "error" and not text.startswith("Failed to load resource")
+    )
 
 
 @pytest.fixture

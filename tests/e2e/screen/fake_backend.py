@@ -150,7 +150,10 @@ class FakeBackend:
         """Appends a message; `sender` is `contact`, `agent`, `bot`, `automatic`, `operator` or `note`."""
         c = self.conversations[cid].summary
         body: Json = {"type": "text", "body": content} if isinstance(content, str) else content
-        who = {"contact": {"id": "contact", "name": c["contact"]["name"]}, "bot": {"id": "bot", "name": "ご案内ボット"}}
+        who = {
+            "contact": {"id": "contact", "name": c["contact"]["name"]},
+            "bot": {"id": "bot", "name": "ご案内ボット"},
+        }
         item: Json = {
             "kind": "message", "id": str(uuid.uuid4()), "at": now(), "from": sender,
             "sender": who.get(sender, {"id": self.me["id"], "name": self.me["name"]}), "channel": c["channel"],
@@ -170,7 +173,9 @@ class FakeBackend:
         self._publish(cid, item)
         return item
 
-    def system(self, cid: str, code: str, /, by: Json | None = None, at: int | None = None, **params: Any) -> Json:
+    def system(
+        self, cid: str, code: str, /, by: Json | None = None, at: int | None = None, **params: Any
+    ) -> Json:
         """Appends a system line."""
         me = {"kind": "agent", "id": self.me["id"], "name": self.me["name"]}
         item = {
@@ -200,7 +205,16 @@ class FakeBackend:
         summary["seq"] += 1
         self._publish(cid, None)
 
-    def refuse(self, action: str, code: str, offer: str | None = None, cid: str = "*", http: int = 409) -> None:
+    def gone(self, cid: str) -> None:
+        """Moves a conversation to a department the agent is not in."""
+        self.conversations[cid].summary["department_id"] = "osaka"
+        self.events.append(("gone", {"id": cid}))
+        end = len(self.events)
+        self._call(lambda: [queue.put_nowait(end) for queue in self._streams])
+
+    def refuse(
+        self, action: str, code: str, offer: str | None = None, cid: str = "*", http: int = 409
+    ) -> None:
         """The next such action is refused."""
         problem = {"type": f"urn:gateway:{code}", "title": code, "status": http, "detail": code, "code": code}
         self.refusals[cid, action] = {**problem, **({"offer": offer} if offer else {})}
@@ -242,7 +256,7 @@ class FakeBackend:
         self._streams.add(queue)
         try:
             position = len(self.events) if start is None else start
-            yield ": hello\n\n"
+            yield f": hello\nid: {_event_id(position)}\n\n"
             if position < self.horizon:
                 position = len(self.events)
                 yield f"event: resync\nid: {_event_id(position)}\ndata: {{}}\n\n"
@@ -385,7 +399,9 @@ class FakeBackend:
         if action == "read":
             self.conversations[cid].summary["unread"] = 0
             self._publish(cid, None)
-            return JSONResponse({"command_id": body["client_id"], "accepted": True, "seq": 0, "message_id": None})
+            return JSONResponse(
+                {"command_id": body["client_id"], "accepted": True, "seq": 0, "message_id": None}
+            )
         if body["client_id"] in self.seen_commands:
             return JSONResponse(self.seen_commands[body["client_id"]])
         refusal = self.refusals.pop((cid, action), None) or self.refusals.pop(("*", action), None)
@@ -437,7 +453,11 @@ class FakeBackend:
             self.system(cid, "accepted")
         elif action == "assign":
             to = next(a for a in self.agents if a["id"] == body["agent_id"])
-            c.update(owner={"kind": "agent", "id": to["id"], "name": to["name"]}, epoch=c["epoch"] + 1, status="open")
+            c.update(
+                owner={"kind": "agent", "id": to["id"], "name": to["name"]},
+                epoch=c["epoch"] + 1,
+                status="open",
+            )
             self.system(cid, "assigned", to=to["name"], self=to["id"] == self.me["id"])
         elif action == "end":
             c.update(status="completed", waiting_since=None)
@@ -455,7 +475,9 @@ class FakeBackend:
             return JSONResponse(refusal, status_code=refusal["status"], media_type="application/problem+json")
         item = next(i for i in self.conversations[cid].items if i["id"] == message)
         self.change(cid, message, status=status("queued"), attempts=item["attempts"] + 1)
-        return JSONResponse({"command_id": body["client_id"], "accepted": True, "seq": item["seq"], "message_id": message})
+        return JSONResponse(
+            {"command_id": body["client_id"], "accepted": True, "seq": item["seq"], "message_id": message}
+        )
 
     async def command(self, request: Request) -> Response:
         result = self.results.get(request.path_params["id"])
@@ -464,13 +486,17 @@ class FakeBackend:
     async def live(self, request: Request) -> Response:
         last = request.headers.get("Last-Event-ID")
         start = json.loads(base64.urlsafe_b64decode(last))["0"] if last else None
-        return StreamingResponse(self._stream(start), media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        return StreamingResponse(
+            self._stream(start), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
+        )
 
     # --- server ------------------------------------------------------------------------------------
 
     def start(self) -> str:
         """Serves on a free port of this machine; returns the address."""
-        config = uvicorn.Config(self.app(), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(
+            self.app(), host="127.0.0.1", port=0, log_level="warning", timeout_graceful_shutdown=1
+        )
         self._server = uvicorn.Server(config)
 
         def run() -> None:

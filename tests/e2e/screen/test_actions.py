@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from tests.e2e.page import Screen
 from tests.e2e.screen.fake_backend import FakeBackend, now, rung, status
 
+
 def _send(screen: Screen, backend: FakeBackend, text: str) -> str:
     """Sends and returns the id of the message that the backend made."""
     screen.send(text)
@@ -94,7 +95,9 @@ def test_assign_to_another_agent(mine: Screen, backend: FakeBackend) -> None:
     expect(mine.page.locator(".sys").last).to_contain_text("鈴木 健さんに割り当てました")
 
 
-@pytest.mark.parametrize("code", ["stale_epoch", "window_closed", "blocked", "conversation_parked", "a_new_code"])
+@pytest.mark.parametrize(
+    "code", ["stale_epoch", "window_closed", "blocked", "conversation_parked", "a_new_code"]
+)
 def test_every_refusal_has_words(mine: Screen, backend: FakeBackend, code: str) -> None:
     backend.refuse("messages", code)
     mine.send("こんにちは")
@@ -189,7 +192,13 @@ def test_drafts_are_per_conversation_and_survive(mine: Screen, backend: FakeBack
 
 def test_failed_message_says_why_and_is_sent_again(mine: Screen, backend: FakeBackend) -> None:
     item = _send(mine, backend, "届きますか")
-    problem = {"code": "undeliverable", "detail": "x", "provider_code": "131026", "fault": "contact", "retry": False}
+    problem = {
+        "code": "undeliverable",
+        "detail": "x",
+        "provider_code": "131026",
+        "fault": "contact",
+        "retry": False,
+    }
     backend.change("c1", item, status=status("failed", problem=problem, resend="again"))
     mine.expect_tick("failed")
     expect(mine.last("agent")).to_contain_text("ブロックされています")
@@ -213,7 +222,13 @@ def test_unknown_outcome_warns_of_a_double(mine: Screen, backend: FakeBackend) -
 
 def test_a_template_is_asked_for_where_one_is_needed(mine: Screen, backend: FakeBackend) -> None:
     item = _send(mine, backend, "期間外です")
-    problem = {"code": "window_closed", "detail": "x", "provider_code": "131047", "fault": "window", "retry": False}
+    problem = {
+        "code": "window_closed",
+        "detail": "x",
+        "provider_code": "131047",
+        "fault": "window",
+        "retry": False,
+    }
     backend.change("c1", item, status=status("failed", problem=problem, resend="template"))
     expect(mine.last("agent")).to_contain_text("テンプレートだけ")
     expect(mine.page.locator("[data-action=resend]")).to_have_count(0)
@@ -242,8 +257,7 @@ def test_presence_and_sign_out(mine: Screen, backend: FakeBackend) -> None:
     mine.page.select_option("[data-action=presence]", "busy")
     expect(mine.page.locator(".presence.busy")).to_be_visible()
     assert backend.me["presence"] == "busy"
-    mine.do("sign-out")
-    expect(mine.page.locator("input[name=password]")).to_be_visible()
+    mine.sign_out()
     expect(mine.page.locator(".row")).to_have_count(0)
 
 

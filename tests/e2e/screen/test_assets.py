@@ -46,7 +46,9 @@ def test_catalogues_have_the_same_keys_and_parameters() -> None:
 def test_every_key_in_the_code_is_in_the_catalogue() -> None:
     known = _catalogue("en")
     used = {key for module in MODULES for key in KEY.findall(module.read_text())}
-    missing = {key for key in used if key not in known and f"{key}.other" not in known and not key.endswith(".")}
+    missing = {
+        key for key in used if key not in known and f"{key}.other" not in known and not key.endswith(".")
+    }
     assert used
     assert missing == set()
 
@@ -62,7 +64,9 @@ def test_nothing_inline() -> None:
     assert "style=" not in page
     assert "<style" not in page
     for module in MODULES:
-        assert not re.search(r"\bstyle=|innerHTML|dangerouslySet|insertAdjacentHTML|\beval\(", module.read_text()), module
+        assert not re.search(
+            r"\bstyle=|innerHTML|dangerouslySet|insertAdjacentHTML|\beval\(", module.read_text()
+        ), module
 
 
 def test_page_weight(screen: Screen, backend: FakeBackend) -> None:

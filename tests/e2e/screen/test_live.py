@@ -183,8 +183,10 @@ def test_two_pages_agree(mine: Screen, make_screen: MakeScreen, backend: FakeBac
     expect(other.last("agent")).to_contain_text("片方から")
 
 
-def test_a_conversation_that_moves_to_another_department_disappears(mine: Screen, backend: FakeBackend) -> None:
+def test_a_conversation_that_moves_to_another_department_disappears(
+    mine: Screen, backend: FakeBackend
+) -> None:
     mine.open_view("all")
-    backend.alter("c1", department_id="osaka", department_name="大阪")
+    backend.gone("c1")
     expect(mine.page.locator("main")).to_contain_text("所属していない部門")
     expect(mine.page.locator(".row")).to_have_count(0)
