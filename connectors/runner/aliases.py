@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from connectors.contract import Parsed
@@ -54,7 +55,7 @@ def resolve(
 ) -> Resolved:
     """Leads everything in `parsed` to its conversation. With `believe` a miss is final; without it the
     answer is `must_wait` when a miss matters."""
-    if not parsed.aliases and not secondary:
+    if (not parsed.aliases and not secondary) or _nothing_new(parsed, account, secondary, lookup):
         return Resolved(parsed.events, parsed.receipts)
     found: dict[str, str] = {}
     publish: dict[str, str] = {}
@@ -76,6 +77,21 @@ def resolve(
         ),
         publish,
     )
+
+
+def _nothing_new(parsed: Parsed, account: Account, secondary: Collection[str], lookup: Lookup) -> bool:
+    """The usual case, quickly: every address shown leads where it led before, to its first address."""
+    for alias in parsed.aliases:
+        natural = _natural(account, alias.address)
+        if lookup(_natural(account, alias.alias)) != natural or lookup(natural) not in (None, natural):
+            return False
+    for event in parsed.events:
+        known = lookup(event.conversation_id)
+        if known is None and event.contact.address_kind in secondary:
+            return False
+        if known not in (None, event.conversation_id):
+            return False
+    return all(lookup(r.conversation_id) in (None, r.conversation_id) for r in parsed.receipts)
 
 
 @dataclass(slots=True)
@@ -109,7 +125,10 @@ def _groups(parsed: Parsed, account: Account, secondary: Collection[str]) -> lis
 
 
 def _natural(account: Account, address: str) -> str:
-    return ids.conversation_id(account.tenant, account.channel, account.id, address)
+    return _hashed(account.tenant, account.channel, account.id, address)
+
+
+_hashed = lru_cache(maxsize=20_000)(ids.conversation_id)
 
 
 def _moved(record: T, target: str | None) -> T:

@@ -69,6 +69,7 @@ def make_server(app: ASGIApp) -> Server:
         log_config=None,
         server_header=False,
         date_header=False,
+        proxy_headers=False,
         ws="none",
         backlog=2048,
         timeout_keep_alive=30,

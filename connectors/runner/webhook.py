@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import cache
 from time import perf_counter
 from typing import Any
 from urllib.parse import parse_qsl
@@ -43,6 +44,12 @@ SECONDS = metrics.histogram(
 )
 
 
+# Finding a metric's child takes a lock and is done several times per webhook.
+@cache
+def _child(metric: Any, *labels: str) -> Any:
+    return metric.labels(*labels)
+
+
 class TooLarge(Exception):
     """The body is larger than the channel's limit."""
 
@@ -72,9 +79,9 @@ class Webhooks:
             await _respond(send, Answer(404, b"unknown channel"))
             return
         answer, outcome = await self._answer(connector, account_id, scope, receive)
-        WEBHOOKS.labels(channel, outcome).inc()
+        _child(WEBHOOKS, channel, outcome).inc()
         if outcome == "accepted":
-            SECONDS.labels(channel).observe(perf_counter() - begun)
+            _child(SECONDS, channel).observe(perf_counter() - begun)
         await _respond(send, answer)
 
     async def _answer(
@@ -162,12 +169,12 @@ def _count(channel: str, tally: Tally) -> None:
         ("event", tally.events),
         ("receipt", tally.receipts),
         ("dead", tally.dead),
-        ("ignored", sum(tally.ignored.values())),
+        ("ignored", sum(tally.ignored.values()) if tally.ignored else 0),
     ):
         if number:
-            ENTRIES.labels(channel, outcome).inc(number)
+            _child(ENTRIES, channel, outcome).inc(number)
     for reason, number in tally.ignored.items():
-        IGNORED.labels(channel, reason).inc(number)
+        _child(IGNORED, channel, reason).inc(number)
 
 
 async def _respond(send: AsgiSend, answer: Answer) -> None:
