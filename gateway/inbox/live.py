@@ -60,6 +60,7 @@ class Stream:
         self.agent_id = agent_id
         self.offsets = offsets
         self.resync = False
+        self.ended = False
         self.presence: dict[str, str] = {}
         self._pending: dict[str, dict[str, None]] = {}
         self._size = 0
@@ -81,6 +82,11 @@ class Stream:
         self._pending.clear()
         self._size = 0
         self.resync = True
+        self._woken.set()
+
+    def end(self) -> None:
+        """The stream is to end."""
+        self.ended = True
         self._woken.set()
 
     def tell_presence(self, agent_id: str, state: str) -> None:
@@ -239,6 +245,11 @@ class Live:
         """The stream has ended."""
         self._streams.discard(stream)
         metrics.STREAMS.set(len(self._streams))
+
+    def end_streams(self) -> None:
+        """Ends every stream: the process stops, and the screens connect to another one."""
+        for stream in self._streams:
+            stream.end()
 
     async def resume(self, stream: Stream, last_event_id: str) -> None:
         """Offers the stream what happened since this event id; it may come twice, and nothing is left out."""

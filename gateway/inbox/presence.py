@@ -46,20 +46,23 @@ class Presences:
                 async with asyncio.timeout(RENEW_SECONDS):
                     await stop.wait()
             except TimeoutError:
-                await self._renew()
+                await self._renew_all()
 
-    async def _renew(self) -> None:
+    async def _renew_all(self) -> None:
         for agent_id in sorted({stream.agent_id for stream in self._live.streams}):
-            agent = self._replicas.known.directory.agents.get(agent_id)
-            state = self._replicas.presence(agent_id, self._clock())
-            if agent is None or state is PresenceState.OFFLINE:
-                continue
-            try:
-                await self.put(agent, state)
-            except BrokerUnavailable as error:
-                # The lease then ends by itself: presence unknown to others, as it is.
-                log.warning("presence leases are not renewed: %s", error)
-                return
+            await self.renew(agent_id)
+
+    async def renew(self, agent_id: str) -> None:
+        """Extends the lease of an agent who chose to be present, also when it ran out meanwhile."""
+        agent = self._replicas.known.directory.agents.get(agent_id)
+        state = self._replicas.chosen_presence(agent_id)
+        if agent is None or state is PresenceState.OFFLINE:
+            return
+        try:
+            await self.put(agent, state)
+        except BrokerUnavailable as error:
+            # The lease then ends by itself, and others see the agent as offline.
+            log.warning("a presence lease is not renewed: %s", error)
 
     def _tell(self, presence: Presence) -> None:
         agents = self._replicas.known.directory.agents

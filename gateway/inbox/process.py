@@ -7,11 +7,10 @@ import contextlib
 import ipaddress
 import logging
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
-import uvicorn
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
@@ -30,6 +29,7 @@ from gateway.inbox.projection.store import CURSORS, RESULTS, Store
 from gateway.inbox.projection.worker import Projector
 from gateway.inbox.replicas import Replicas
 from gateway.inbox.session import Sessions, SignInLimit
+from gateway.ops import serving
 from gateway.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,38 +64,17 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         raise ValueError("The inbox needs KAFKA_BOOTSTRAP_SERVERS and REDIS_URL.")
     catalogue = Catalogue(settings.topic_prefix, partitions=settings.conversation_partitions)
     where = Where(settings.kafka_bootstrap_servers, settings.redis_url, catalogue, is_loopback(settings.host))
-    async with running(where, system_clock) as inbox:
-        config = uvicorn.Config(
-            make_app(inbox.parts),
-            host=settings.host,
-            port=settings.inbox_port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        await serve(config, inbox.work, stop)
-
-
-async def serve(config: uvicorn.Config, work: asyncio.Task[None], stop: asyncio.Event) -> None:
-    """Runs the HTTP server until `stop` is set or the work ends; raises what ended it."""
-    server = _Server(config)
-    serving = asyncio.create_task(server.serve())
-    stopped = asyncio.create_task(stop.wait())
-    await asyncio.wait({serving, work, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    server.should_exit = True
-    stopped.cancel()
-    await serving
-    if work.done():
-        work.result()
-
-
-class _Server(uvicorn.Server):
-    """Signals are the caller's business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
+    async with (
+        running(where, system_clock) as inbox,
+        serving(make_app(inbox.parts), settings.host, settings.inbox_port),
+    ):
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({inbox.work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        # Open streams would hold the server back.
+        inbox.parts.live.end_streams()
+        if inbox.work.done():
+            inbox.work.result()
 
 
 def is_loopback(host: str) -> bool:
@@ -123,13 +102,20 @@ async def running(where: Where, clock: Clock) -> AsyncIterator[Running]:
             await asyncio.gather(work, return_exceptions=True)
 
 
-Worker = Any
+class Worker(Protocol):
+    """What works until it is told to stop."""
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises only when going on would make it worse."""
 
 
-async def _work(workers: list[Worker], stop: asyncio.Event) -> None:
-    async with asyncio.TaskGroup() as group:
-        for worker in workers:
-            group.create_task(worker.run(stop))
+async def _work(workers: Sequence[Worker], stop: asyncio.Event) -> None:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for worker in workers:
+                group.create_task(worker.run(stop))
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None  # the first one tells why; the others were cancelled
 
 
 async def _parts(
@@ -187,7 +173,7 @@ async def _parts(
         store(),
         instance=f"inbox-{instance}",
     )
-    return parts, [projector, follow_cursors, follow_results, live, presences]
+    return parts, [projector, follow_cursors, follow_results, live, presences, replicas]
 
 
 def _redis(url: str) -> Redis:

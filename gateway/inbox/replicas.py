@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from collections.abc import Callable
 
 from gateway.bus.catalogue import Catalogue
-from gateway.bus.replica import Replica
+from gateway.bus.replica import Replica, ReplicaBehind
 from gateway.core.capabilities import CapabilityProfile
 from gateway.core.directory import Agent, Directory, DirectoryEntry
 from gateway.core.messages import Presence, PresenceState
 from gateway.inbox.projection.present import Known
 from gateway.wire.framing import decode
+
+log = logging.getLogger(__name__)
+
+WATCH_SECONDS = 10.0
 
 PresenceChanged = Callable[[Presence], None]
 
@@ -37,6 +43,22 @@ class Replicas:
         for replica in self._replicas:
             await replica.caught_up(seconds)
 
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watches the replicas until `stop` is set; raises what ended one of them: stale data look like good ones."""
+        while not stop.is_set():
+            try:
+                async with asyncio.timeout(WATCH_SECONDS):
+                    await stop.wait()
+            except TimeoutError:
+                await self._check()
+
+    async def _check(self) -> None:
+        for replica in self._replicas:
+            try:
+                await replica.caught_up(WATCH_SECONDS)
+            except ReplicaBehind as error:
+                log.warning("%s", error)
+
     async def stop(self) -> None:
         """Ends the reading; raises what ended a replica before."""
         for replica in self._replicas:
@@ -59,6 +81,11 @@ class Replicas:
         if found is None or found.online_until <= now:
             return PresenceState.OFFLINE
         return found.state
+
+    def chosen_presence(self, agent_id: str) -> PresenceState:
+        """What the agent chose last, whether or not the lease still holds."""
+        found = self._presence.get(agent_id)
+        return found.state if found else PresenceState.OFFLINE
 
     def _take_directory(self, key: bytes, value: bytes | None) -> None:
         if value is None:

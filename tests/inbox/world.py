@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiohttp
-import uvicorn
 
 from gateway.bus.admin import apply_catalogue
 from gateway.bus.catalogue import Catalogue
@@ -26,6 +25,7 @@ from gateway.core.messages import InboundEvent
 from gateway.inbox.api.app import make_app
 from gateway.inbox.passwords import hash_password
 from gateway.inbox.process import Running, Where, running
+from gateway.ops import serving
 from gateway.settings import Settings
 from gateway.wire.framing import encode
 from tests.core.build import ACCOUNT, CHANNEL, DIRECTORY, PROFILE, T0, TENANT, Talk, inbound
@@ -193,22 +193,8 @@ class World:
         where = Where(self.bootstrap, self.redis_url, self.catalogue)
         self.inbox = await self.stack.enter_async_context(running(where, system_clock))
         port = free_port()
-        config = uvicorn.Config(
-            make_app(self.inbox.parts),
-            host="127.0.0.1",
-            port=port,
-            log_config=None,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
-        server.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
-        task = asyncio.create_task(server.serve())
-
-        async def end() -> None:
-            server.should_exit = True
-            await task
-
-        self.stack.push_async_callback(end)
+        await self.stack.enter_async_context(serving(make_app(self.inbox.parts), "127.0.0.1", port))
+        self.stack.callback(self.inbox.parts.live.end_streams)
         self.base = f"http://127.0.0.1:{port}"
         await self.ready()
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import FastAPI
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway import metrics
 from gateway.inbox.api import event_routes, problems, read_routes, session_routes, write_routes
 from gateway.inbox.api.context import Inbox, json
 from gateway.inbox.api.security import SecurityHeaders
@@ -18,6 +18,8 @@ from gateway.inbox.api.static_files import StaticFiles
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 BASE = "/api/v1"
+MAX_BODY_BYTES = 1_000_000
+"""As much as one record may hold."""
 
 
 def make_app(parts: Inbox, static: Path = STATIC) -> FastAPI:
@@ -28,6 +30,7 @@ def make_app(parts: Inbox, static: Path = STATIC) -> FastAPI:
         openapi_url=f"{BASE}/openapi.json",
         docs_url=None,
         redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
     )
     app.state.inbox = parts
     problems.install(app)
@@ -67,4 +70,5 @@ async def _health(parts: Inbox) -> dict[str, bool]:
 
 
 async def _metrics(_request: Request) -> Response:
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    text, kind = metrics.page()
+    return Response(text, media_type=kind)

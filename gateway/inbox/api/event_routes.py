@@ -47,7 +47,10 @@ async def _stream(parts: Inbox, agent_id: str, cookie: str | None, since: str | 
             await parts.live.resume(stream, since)
         else:
             yield _block([], stream.offsets)
+        await parts.presences.renew(agent_id)
         while (agent := parts.replicas.known.directory.agents.get(agent_id)) is not None:
+            if stream.ended:
+                return
             if not await stream.wait(HEARTBEAT_SECONDS):
                 if not await _signed_in(parts, cookie):
                     return
