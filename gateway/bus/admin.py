@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 SECONDS = 30.0
+RETRY_SECONDS = 0.5
 
 
 class TopicProblem(Exception):
@@ -116,6 +117,22 @@ async def admin_client(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
         yield client
     finally:
         await client.close()
+
+
+async def wait_for_broker(bootstrap: str, seconds: float) -> None:
+    """Returns when a broker answers, so that services may be started before Kafka is up.
+
+    Raises KafkaError when none does in time.
+    """
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            async with admin_client(bootstrap):
+                return
+        except KafkaError:
+            if asyncio.get_running_loop().time() > deadline:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def partition_counts(bootstrap: str, names: Iterable[str]) -> dict[str, int]:
@@ -232,5 +249,6 @@ __all__ = [
     "partition_counts",
     "plan",
     "read_existing",
+    "wait_for_broker",
     "wanted_topics",
 ]

@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from gateway.bus import metrics
+from gateway.bus.admin import wait_for_broker
 from gateway.bus.assignor import Copartition
 from gateway.bus.exits import Die, exit_process
 from gateway.bus.progress import Progress
@@ -96,6 +97,7 @@ class OrderedConsumer:
 
     async def _start(self) -> None:
         s = self.settings
+        await wait_for_broker(s.bootstrap, s.start_seconds)
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=s.bootstrap,
             group_id=s.group,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from prometheus_client import Counter, Gauge, Histogram
 
 PRODUCER_SENT = Counter("gateway_producer_sent_total", "Records acknowledged by every in-sync replica")
@@ -11,7 +13,6 @@ PRODUCER_OPENED = Counter(
 )
 
 LOOP_RECORDS = Counter("gateway_loop_records_total", "Input records decided", ["group", "topic"])
-LOOP_OUTPUTS = Counter("gateway_loop_outputs_total", "Records written in transactions", ["group", "topic"])
 LOOP_DEAD = Counter("gateway_loop_dead_total", "Records written to the dead letters", ["group", "reason"])
 LOOP_PARKED = Gauge("gateway_loop_parked", "Conversations that wait for an operator", ["group", "partition"])
 LOOP_LAG = Gauge("gateway_loop_lag", "Input records not decided yet", ["group", "topic", "partition"])
@@ -41,3 +42,12 @@ REPLICA_RESTARTS = Counter("gateway_replica_restarts_total", "Reads begun again 
 
 CONSUMER_HANDLED = Counter("gateway_consumer_handled_total", "Records handled", ["group", "topic"])
 CONSUMER_IN_FLIGHT = Gauge("gateway_consumer_in_flight", "Records handed out and not finished", ["group"])
+
+
+def count_batch(group: str, records: Mapping[str, int], dead: Mapping[str, int], seconds: float) -> None:
+    """One committed transaction: input records per topic, dead letters per reason, how long it took."""
+    LOOP_TRANSACTION.labels(group).observe(seconds)
+    for topic, count in records.items():
+        LOOP_RECORDS.labels(group, topic).inc(count)
+    for reason, count in dead.items():
+        LOOP_DEAD.labels(group, reason).inc(count)

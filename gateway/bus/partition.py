@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from gateway.bus import metrics
+from gateway.bus.loop_settings import LoopSettings
 from gateway.bus.partition_state import PartitionState
 from gateway.bus.records import Logic
 from gateway.bus.restore import restore
 from gateway.bus.transaction import open_producer
-
-if TYPE_CHECKING:
-    from gateway.bus.partition_loop import LoopSettings
 
 log = logging.getLogger(__name__)
 

@@ -8,61 +8,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import logging
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from aiokafka.errors import NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from gateway.bus import metrics
-from gateway.bus.admin import check_partition_counts, partition_counts
+from gateway.bus.admin import TopicProblem, count_problems, partition_counts, wait_for_broker
 from gateway.bus.assignor import Copartition
-from gateway.bus.batch import BatchRules, Decided, decide_batch
+from gateway.bus.batch import decide_batch
 from gateway.bus.exits import Die, exit_process
-from gateway.bus.partition import Partition, close_producer
+from gateway.bus.group_offsets import commit_offsets, follow
+from gateway.bus.loop_settings import LoopSettings
+from gateway.bus.partition import LostInput, Partition, close_producer
 from gateway.bus.records import Logic, Record, as_record
 from gateway.bus.transaction import build_batches, write
 from gateway.bus.watchdog import watch
 from gateway.core.clock import Clock, system_clock
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class LoopSettings:
-    """`inputs`, `state_topic` and `outputs` share one partition count; `other_topics` maps the rest to theirs.
-
-    `instance` = this worker's name, the same after a restart. Times end in their unit.
-    """
-
-    bootstrap: str
-    group: str
-    instance: str
-    inputs: tuple[str, ...]
-    state_topic: str
-    rules: BatchRules
-    outputs: tuple[str, ...] = ()
-    other_topics: Mapping[str, int] = field(default_factory=dict)
-    accept_lost_input: bool = False
-    max_poll_records: int = 2_000
-    gather_seconds: float = 0.010
-    timer_seconds: float = 1.0
-    timer_limit: int = 500
-    cache_size: int = 10_000
-    restores_at_once: int = 4
-    session_ms: int = 10_000
-    heartbeat_ms: int = 3_000
-    rebalance_ms: int = 12_000
-    transaction_timeout_ms: int = 15_000
-    transaction_seconds: float = 30.0
-    start_seconds: float = 60.0
-    hanging_seconds: float = 30.0
-    stop_seconds: float = 10.0
-    stall_seconds: float = 60.0
-    group_commit_seconds: float = 5.0
 
 
 class PartitionLoop:
@@ -91,6 +55,11 @@ class PartitionLoop:
         return self._consumer
 
     @property
+    def settled(self) -> bool:
+        """False while the group is reassigning."""
+        return self._settled
+
+    @property
     def ready(self) -> bool:
         """True when this worker is a settled member of the group and every partition it owns is open."""
         return self._settled and all(p.open for p in self.partitions.values())
@@ -106,10 +75,8 @@ class PartitionLoop:
 
     async def _start(self) -> None:
         s = self.settings
-        shared = (*s.inputs, s.state_topic, *s.outputs)
-        counts = await partition_counts(s.bootstrap, s.inputs[:1])
-        count = counts.get(s.inputs[0], 0)
-        await check_partition_counts(s.bootstrap, {**dict.fromkeys(shared, count), **s.other_topics})
+        await wait_for_broker(s.bootstrap, s.start_seconds)
+        await self._check_topics()
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=s.bootstrap,
             group_id=s.group,
@@ -128,7 +95,16 @@ class PartitionLoop:
         await asyncio.wait_for(self._consumer.start(), s.start_seconds)
         self._consumer.subscribe(list(s.inputs), listener=_Listener(self))
         self._spawn(watch(self))
-        self._spawn(self._commit_group_offsets())
+        self._spawn(follow(self))
+
+    async def _check_topics(self) -> None:
+        s = self.settings
+        shared = (*s.inputs, s.state_topic, *s.outputs)
+        counts = await partition_counts(s.bootstrap, [*shared, *s.other_topics])
+        count = counts.get(s.inputs[0]) or max(counts.values(), default=1)
+        problems = count_problems(counts, {**dict.fromkeys(shared, count), **s.other_topics})
+        if problems:
+            raise TopicProblem("\n".join(problems))
 
     def _owned(self) -> Collection[int]:
         return [number for number, partition in self.partitions.items() if partition.open]
@@ -174,7 +150,7 @@ class PartitionLoop:
             await asyncio.sleep(0.05)
             return {}
         except OffsetOutOfRangeError as error:
-            raise InputLost(f"the input was cut off at our position: {error}") from error
+            raise LostInput(f"the input was cut off at our position: {error}") from error
         return read
 
     def _seek_again(self, read: Collection[TopicPartition]) -> None:
@@ -228,20 +204,13 @@ class PartitionLoop:
         await write(partition.producer, batches, s.transaction_seconds)
         partition.state.commit(decided.overlay, decided.written)
         self.logic.committed(partition.number, decided.overlay.changed)
-        self._count(partition, decided, asyncio.get_running_loop().time() - started)
+        seconds = asyncio.get_running_loop().time() - started
+        metrics.count_batch(s.group, decided.records, decided.dead, seconds)
+        metrics.LOOP_PARKED.labels(s.group, partition.number).set(len(partition.state.parked))
 
     def _due(self, partition: Partition, now: int) -> Sequence[bytes]:
         # Timers of parked conversations stay overdue in the index; they must not hide the others.
         return self.logic.due(partition.number, now, self.settings.timer_limit + len(partition.state.parked))
-
-    def _count(self, partition: Partition, decided: Decided, seconds: float) -> None:
-        group = self.settings.group
-        metrics.LOOP_TRANSACTION.labels(group).observe(seconds)
-        metrics.LOOP_PARKED.labels(group, partition.number).set(len(partition.state.parked))
-        for topic, count in decided.records.items():
-            metrics.LOOP_RECORDS.labels(group, topic).inc(count)
-        for reason, count in decided.dead.items():
-            metrics.LOOP_DEAD.labels(group, reason).inc(count)
 
     # Partitions come and go
 
@@ -298,36 +267,9 @@ class PartitionLoop:
         """Ends the process."""
         self._die(reason, error)
 
-    # Beside the work
-
-    async def _commit_group_offsets(self) -> None:
-        """For lag tools only, so a failure is counted and nothing else."""
-        written: dict[TopicPartition, int] = {}
-        while True:
-            await asyncio.sleep(self.settings.group_commit_seconds)
-            await self._commit_once(written)
-
-    async def _commit_once(self, written: dict[TopicPartition, int]) -> None:
-        offsets = {
-            TopicPartition(topic, p.number): offset
-            for p in list(self.partitions.values())
-            if p.open
-            for topic, offset in p.state.meta.positions.items()
-            if topic in self.settings.inputs
-        }
-        changed = {tp: offset for tp, offset in offsets.items() if written.get(tp) != offset}
-        if not changed or not self._settled:
-            return
-        try:
-            await asyncio.wait_for(self.consumer.commit(changed), self.settings.group_commit_seconds)
-        except (KafkaError, TimeoutError):
-            metrics.LOOP_OFFSET_COMMITS_FAILED.labels(self.settings.group).inc()
-        else:
-            written.update(changed)
-
     async def _stop(self) -> None:
         limit = self.settings.stop_seconds
-        await asyncio.gather(asyncio.wait_for(self._commit_once({}), limit / 2), return_exceptions=True)
+        await asyncio.gather(asyncio.wait_for(commit_offsets(self, {}), limit / 2), return_exceptions=True)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.wait({asyncio.create_task(self.consumer.stop())}, timeout=limit)
@@ -338,10 +280,6 @@ class PartitionLoop:
         ]
         if closing:
             await asyncio.wait(closing, timeout=limit)
-
-
-class InputLost(Exception):
-    """Input records were deleted before they were read, or the topic was made anew."""
 
 
 class TooManyDeadLetters(Exception):

@@ -114,7 +114,8 @@ class PartitionState:
     def commit(self, batch: Overlay, written: Mapping[bytes, bytes | None]) -> None:
         """Takes over what a committed transaction wrote."""
         for key, value in written.items():
-            self.load(key, value)
+            if key != POSITION_KEY:
+                self.load(key, value)
         self.meta = batch.meta
         self.has_position = True
         self.parked = {**self.parked, **batch.parked} if batch.parked else self.parked

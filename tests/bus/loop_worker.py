@@ -21,7 +21,8 @@ from gateway.bus.batch import BatchRules  # noqa: E402
 from gateway.bus.dead_letters import DeadLetterInfo  # noqa: E402
 from gateway.bus.parking import DeadLimits  # noqa: E402
 from gateway.bus.partition_loop import LoopSettings, PartitionLoop  # noqa: E402
-from gateway.bus.records import Control, Controlled, Output, Record, StateView  # noqa: E402
+from gateway.bus.partitioner import partition_for  # noqa: E402
+from gateway.bus.records import TIMER_TOPIC, Control, Controlled, Output, Record, StateView  # noqa: E402
 
 
 def encode_dead_letter(info: DeadLetterInfo) -> bytes:
@@ -43,13 +44,17 @@ class Counting:
     `control:<what>` is an operator's command.
     """
 
-    def __init__(self, out: str) -> None:
+    def __init__(self, out: str, partitions: int = 1) -> None:
         self.out = out
+        self.partitions = partitions
         self.restored_keys: set[bytes] = set()
-        self.timers: dict[bytes, int] = {}
+        self.overdue: list[bytes] = []
 
     def decide(self, view: StateView, record: Record, now: int) -> Sequence[Output]:
         state = view.get(record.key) or (0, False)
+        if record.topic == TIMER_TOPIC:
+            view.put(record.key, (state[0] + 100, state[1]))
+            return [Output(self.out, record.key, b"timer|%d" % state[0])]
         if record.value == b"heal":
             view.put(record.key, (state[0], True))
             return []
@@ -86,7 +91,9 @@ class Counting:
         return [Output(self.out, record.key, text)]
 
     def due(self, partition: int, now: int, limit: int) -> Sequence[bytes]:
-        return []
+        found = [key for key in self.overdue if partition_for(key, self.partitions) == partition]
+        self.overdue = [key for key in self.overdue if key not in found[:limit]]
+        return found[:limit]
 
     def restored(self, partition: int, items: Iterable[tuple[bytes, bytes]]) -> None:
         self.restored_keys.update(key for key, _ in items)

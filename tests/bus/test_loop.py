@@ -294,6 +294,61 @@ async def test_poison_parks_one_conversation_and_an_operator_frees_it(kafka: str
         assert found[1:] == [b"discard 0 1 1", b"b|1|0", b"retry 1 0 0"]
 
 
+async def test_timers_that_are_due_are_decided_once_and_not_while_parked(
+    kafka: str, topic_prefix: str
+) -> None:
+    await create_loop_topics(kafka, topic_prefix, 1)
+    async with running(kafka, topic_prefix, timer_seconds=0.1) as loop:
+        await put(kafka, f"{topic_prefix}in", (b"a", b"x"), (b"bad", b"poison"))
+        await read_count(kafka, f"{topic_prefix}dead", 1)
+        loop.logic.overdue.extend([b"a", b"bad"])  # type: ignore[attr-defined]
+        assert (await read_count(kafka, f"{topic_prefix}out", 2))[1] == b"timer|1"
+        await put(kafka, f"{topic_prefix}in", (b"a", b"y"))
+        assert (await read_count(kafka, f"{topic_prefix}out", 3))[2] == b"y|102|0"
+
+
+async def test_more_than_one_batch_in_a_transaction(kafka: str, topic_prefix: str) -> None:
+    await create_loop_topics(kafka, topic_prefix, 1)
+    await put(
+        kafka, f"{topic_prefix}in", *[(b"k%d" % (i % 3), b"%03d" % i + b"x" * 100_000) for i in range(30)]
+    )
+    async with running(kafka, topic_prefix):
+        found = await read_count(kafka, f"{topic_prefix}out", 30)
+    assert [v[:3] for v in found] == [b"%03d" % i for i in range(30)]
+
+
+async def test_an_output_to_a_topic_with_another_count_goes_by_key(kafka: str, topic_prefix: str) -> None:
+    await create_loop_topics(kafka, topic_prefix, 1)
+    other = f"{topic_prefix}other"
+    await create(kafka, {other: 5})
+    loop = PartitionLoop(
+        settings(kafka, topic_prefix, other_topics={other: 5}), Counting(other), die=Deaths()
+    )
+    stop = asyncio.Event()
+    task = asyncio.create_task(loop.run(stop))
+    await put(kafka, f"{topic_prefix}in", *[(b"k%d" % i, b"a") for i in range(20)])
+    for record in await read_until(kafka, other, lambda r: len(r) == 20):
+        assert record.partition == partition_for(record.key, 5)
+    stop.set()
+    await task
+
+
+async def test_restores_what_compaction_left(kafka: str, topic_prefix: str) -> None:
+    compacting = {
+        "cleanup.policy": "compact",
+        "segment.ms": "500",
+        "min.cleanable.dirty.ratio": "0.01",
+        "max.compaction.lag.ms": "100",
+        "segment.bytes": "1048576",
+    }
+    await create_loop_topics(kafka, topic_prefix, 1, state=compacting)
+    for part in range(4):
+        async with running(kafka, topic_prefix):
+            await put(kafka, f"{topic_prefix}in", *[(b"k%d" % (i % 5), b"a") for i in range(25)])
+            found = await read_count(kafka, f"{topic_prefix}out", 25 * (part + 1))
+    assert found[-5:] == [b"a|20|0"] * 5
+
+
 async def test_too_many_dead_letters_stop_the_worker_and_not_the_topic(kafka: str, topic_prefix: str) -> None:
     await create_loop_topics(kafka, topic_prefix, 1)
     await put(kafka, f"{topic_prefix}in", *[(b"k%d" % i, b"poison") for i in range(30)])
