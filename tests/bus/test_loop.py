@@ -52,7 +52,16 @@ async def exit_reason(loop: PartitionLoop) -> str:
     """Runs a loop that must end itself; returns the reason."""
     with pytest.raises(Died) as died:
         await asyncio.wait_for(loop.run(asyncio.Event()), 60)
+    await bury(loop)
     return died.value.reason
+
+
+async def bury(loop: PartitionLoop) -> None:
+    """In a process of its own the loop would be gone; here its consumer must be made to leave the group."""
+    for task in list(loop._tasks):
+        task.cancel()
+    if loop._consumer is not None:
+        await loop._consumer.stop()
 
 
 async def test_decides_in_order_and_goes_on_where_it_was(kafka: str, topic_prefix: str) -> None:
@@ -276,7 +285,7 @@ async def test_a_group_with_other_topics_is_refused_with_the_reason(kafka: str, 
     for task, loop in zip(tasks, loops, strict=True):
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await loop.consumer.stop()
+        await bury(loop)
 
 
 async def test_poison_parks_one_conversation_and_an_operator_frees_it(kafka: str, topic_prefix: str) -> None:
