@@ -25,7 +25,7 @@ async function call(method, path, body) {
 /** One request. Returns the JSON answer with `accepted_later: true` for 202. Raises ApiError. */
 async function request(method, path, body) {
   let answer = await call(method, path, body);
-  if (answer.status === 403 && (await problem(answer.clone())).code === "csrf") {
+  if (answer.status === 403 && csrf && (await problem(answer.clone())).code === "csrf") {
     await session();
     answer = await call(method, path, body);
   }

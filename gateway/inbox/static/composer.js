@@ -33,12 +33,16 @@ function Help({ c, action, primary, notice }) {
     accept: () => act(c.id, "accept"), assign: () => assignToMe(c.id), reopen: () => act(c.id, "reopen"),
     confirm: () => resend(c.id, notice.message_id, true),
   }[action];
-  return html`<button type="button" class=${primary ? "primary" : ""} data-action=${action} disabled=${Boolean(waiting)} onClick=${run}>${t(`action.${action}`)}</button>`;
+  const click = async () => {
+    await run();
+    if (!notices.value.has(c.id)) document.querySelector("#composer")?.focus(); // this button is gone now
+  };
+  return html`<button type="button" class=${primary ? "primary" : ""} data-action=${action} disabled=${Boolean(waiting)} onClick=${click}>${t(`action.${action}`)}</button>`;
 }
 
 function refusalText(notice) {
   if (has(`error.${notice.code}`)) return t(`error.${notice.code}`);
-  return notice.detail || t("error.server");
+  return (notice.status < 500 && notice.detail) || t("error.server");
 }
 
 function Notice({ c }) {

@@ -4,6 +4,7 @@ import { has, isoTime, span, t, tx, when } from "./i18n.js";
 import { order } from "./reduce.js";
 import { conversations, counts, held, list, loadList, minute, route } from "./store.js";
 
+const REST = 8000; // a mouse that lies still so long is not aiming at a row
 const link = (view, id) => `#/${view}${id ? `/${encodeURIComponent(id)}` : ""}`;
 
 /** Up, down, home and end move among the elements of one group. */
@@ -71,6 +72,13 @@ function Rows() {
 }
 
 export function List({ views }) {
-  const hold = (event) => event.pointerType === "mouse" && (held.value = event.type === "pointerenter");
-  return html`<nav class="list" aria-label=${t("list.label")} onPointerEnter=${hold} onPointerLeave=${hold}><${Views} views=${views} /><${Rows} /></nav>`;
+  const timer = useRef(null);
+  const free = () => (clearTimeout(timer.current), (held.value = false));
+  const hold = (event) => {
+    if (event.pointerType !== "mouse") return;
+    held.value = true;
+    clearTimeout(timer.current);
+    timer.current = setTimeout(free, REST);
+  };
+  return html`<nav class="list" aria-label=${t("list.label")} onPointerMove=${hold} onPointerLeave=${free}><${Views} views=${views} /><${Rows} /></nav>`;
 }

@@ -14,7 +14,7 @@ export function SignIn({ language }) {
     try {
       await signIn(form.get("email"), form.get("password"));
     } catch (failure) {
-      setError(failure.status === 401 || failure.status === 403 ? "sign_in.wrong" : has(`error.${failure.code}`) ? `error.${failure.code}` : "error.server");
+      setError(failure.status === 401 ? "sign_in.wrong" : has(`error.${failure.code}`) ? `error.${failure.code}` : "error.server");
     } finally {
       setWaiting(false);
     }

@@ -210,12 +210,20 @@ async function refreshConversation(id) {
   try {
     const conversation = await guarded(api.conversation(id));
     learn([conversation]);
-    if (!profiles.value.has(conversation.account_id)) {
-      put(profiles, conversation.account_id, await guarded(api.capabilities(conversation.account_id)));
-    }
+    await loadProfile(conversation.account_id);
   } catch (error) {
     if (error.status === 404 || error.status === 403) gone.value = new Set(gone.value).add(id);
     else if (!passing(error)) throw error;
+  }
+}
+
+async function loadProfile(account) {
+  if (profiles.value.has(account)) return;
+  try {
+    put(profiles, account, await guarded(api.capabilities(account)));
+  } catch (error) {
+    // 404: the connector has not told yet; it is asked again when the next conversation is opened.
+    if (error.status !== 404 && !passing(error)) throw error;
   }
 }
 

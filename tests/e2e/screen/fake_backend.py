@@ -115,6 +115,7 @@ class FakeBackend:
         """Events before this index are gone: resuming from earlier gives `resync`."""
         self.refusals: dict[tuple[str, str], Json] = {}
         self.down = False
+        self.no_profile = False
         self.later: set[str] = set()
         """Actions answered with 202 (the result comes by GET /commands)."""
         self.silent_items = False
@@ -342,6 +343,8 @@ class FakeBackend:
         return JSONResponse({"agents": self.agents})
 
     async def capabilities(self, request: Request) -> Response:
+        if self.no_profile:
+            return _problem(404, "not_found")
         return JSONResponse(LINE_PROFILE if request.path_params["id"].startswith("line") else PROFILE)
 
     def _in_view(self, c: Json, view: str) -> bool:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
+from connectors.whatsapp.errors import TABLE
+from gateway.core.errors import Code
 from tests.e2e.page import Screen
 from tests.e2e.screen.fake_backend import STATIC, FakeBackend
 
@@ -51,6 +53,12 @@ def test_every_key_in_the_code_is_in_the_catalogue() -> None:
     }
     assert used
     assert missing == set()
+
+
+def test_every_reason_has_words() -> None:
+    known = _catalogue("ja")
+    assert [code.value for code in Code if f"error.{code.value}" not in known] == []
+    assert sorted({row.code for row in TABLE.values() if f"problem.{row.code}" not in known}) == []
 
 
 def test_no_text_in_the_code() -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.e2e.page import Screen
 
 Json = dict[str, Any]
 
 
-def item(seq: int, sender: str = "contact", **over: Any) -> Json:
+def item(seq: int, sender: str = "contact", /, **over: Any) -> Json:
     """A small message item."""
     content = {"type": "text", "body": f"t{seq}"}
     base = {
@@ -151,7 +152,11 @@ def test_rows_have_day_unread_and_gap(run: Any) -> None:
 STREAMS: list[tuple[str, list[str], list[list[Any]]]] = [
     ("whole", ["event: item\nid: 1\ndata: {}\n\n"], [["item", "{}", "1"]]),
     ("in pieces", ["eve", "nt: item\nda", "ta: a\nid", ": 7\n", "\n"], [["item", "a", "7"]]),
-    ("line ends", ["event: x\r\ndata: 1\r", "\n\r\ndata: 2\r\r"], [["x", "1", None], ["message", "2", None]]),
+    (
+        "line ends",
+        ["event: x\r\ndata: 1\r", "\n\r\ndata: 2\r\r", ":\n"],
+        [["x", "1", None], ["message", "2", None]],
+    ),
     ("comments", [": heartbeat\n\n", "data: a\n\n"], [["message", "a", None]]),
     ("an id alone", [": still here\nid: 9\n\n"], [["message", "", "9"]]),
     ("two data lines", ["data: a\ndata:b\n\n"], [["message", "a\nb", None]]),
@@ -190,6 +195,7 @@ def test_system_messages_have_our_wording(screen: Screen, line: Json, words: str
       const {systemText} = await import('/message.js'); const {t} = await import('/i18n.js');
       const [key, words] = systemText({at: 0, ...line}); return t(key, words).replace(/[\\u2066-\\u2069]/g, '');
     }"""
+    expect(screen.page.locator("input[name=email]")).to_be_visible()  # the catalogue is loaded
     assert words in screen.page.evaluate(code, line)
     screen.language("en")
     english = screen.page.evaluate(code, line)

@@ -96,6 +96,7 @@ def test_keyboard_only(screen: Screen, backend: FakeBackend) -> None:
         backend.add(f"c{n}", name)
         backend.message(f"c{n}", "contact", f"hello from {name}")
     page = screen.page
+    expect(page.locator("input[name=email]")).to_be_focused()
     page.keyboard.type("sato@example.com")
     page.keyboard.press("Tab")
     page.keyboard.type("demo")
@@ -115,7 +116,7 @@ def test_keyboard_only(screen: Screen, backend: FakeBackend) -> None:
     page.locator("[data-action=accept]").focus()
     page.keyboard.press("Enter")
     screen.expect_state(None)
-    screen.box.focus()
+    expect(screen.box).to_be_focused()
     page.keyboard.type("hi Bob")
     page.keyboard.press("Enter")
     expect(screen.last("agent")).to_contain_text("hi Bob")
@@ -160,3 +161,15 @@ def test_a_conversation_of_others_cannot_be_opened(screen: Screen, backend: Fake
     screen.visit("/#/all/unknown")
     screen.sign_in("sato@example.com", "demo")
     expect(screen.page.locator(".nothing")).to_contain_text("管理者に相談")
+
+
+def test_a_channel_that_has_not_told_its_profile_hides_nothing(screen: Screen, backend: FakeBackend) -> None:
+    backend.no_profile = True
+    backend.add("c1", "田中 由紀")
+    backend.message("c1", "contact", "届きましたか")
+    screen.visit("/#/all/c1")
+    screen.sign_in("sato@example.com", "demo")
+    expect(screen.last("contact")).to_contain_text("届きましたか")
+    screen.do("accept")
+    screen.send("はい")
+    expect(screen.last("agent")).to_contain_text("はい")
