@@ -198,10 +198,12 @@ class EmbeddedKafka:
         return path
 
     async def _format(self, command: list[str], config: Path) -> None:
+        # An id may begin with a dash: then `-t ID` would be two options.
         cluster = urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
         with self.log_file.open("ab") as log:
             format_run = process.spawn(
-                [*command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(config)], output=log
+                [*command, "kafka.tools.StorageTool", "format", f"--cluster-id={cluster}", "-c", str(config)],
+                output=log,
             )
         try:
             await process.wait_until(lambda: format_run.poll() is not None, START_SECONDS)
