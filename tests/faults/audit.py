@@ -130,22 +130,27 @@ def _behind(inputs: Sequence[list[Any]], positions: dict[int, Meta]) -> dict[str
     return found
 
 
-async def audit(bench: Bench, acknowledged: Sequence[Any] = (), without: frozenset[str] = frozenset()) -> Topics:
-    """Raises AssertionError with what is wrong. `without` names inputs that an operator discarded."""
+async def audit(bench: Bench, acknowledged: Sequence[Any] = ()) -> Topics:
+    """Raises AssertionError with what is wrong."""
     topics = await read_topics(bench)
-    problems = [
+    problems = find_problems(topics, acknowledged)
+    assert not problems, f"{len(problems)} problems, among them:\n" + "\n".join(problems[:20])
+    return topics
+
+
+def find_problems(topics: Topics, acknowledged: Sequence[Any] = ()) -> list[str]:
+    """One line for each thing that is wrong."""
+    return [
         *(f"{name} is {count} behind" for name, count in topics.behind.items()),
         *_inputs_there(topics, acknowledged),
         *_sequences(topics),
-        *_inbound(topics, without),
-        *_commands(topics, without),
+        *_inbound(topics),
+        *_commands(topics),
         *_one_decision_each(topics),
         *_requests(topics),
         *_statuses(topics),
         *_states(topics),
     ]
-    assert not problems, f"{len(problems)} problems, among them:\n" + "\n".join(problems[:20])
-    return topics
 
 
 def _identity(given: Any) -> str:
@@ -180,8 +185,8 @@ def _sequences(topics: Topics) -> Iterator[str]:
 _ABOUT_INBOUND = (e.MessageReceived, e.ReactionChanged, e.MessageEdited, e.MessageUnsent)
 
 
-def _inbound(topics: Topics, without: frozenset[str]) -> Iterator[str]:
-    wanted = {one.event_id for one in topics.inbound if one.kind is not InboundKind.TYPING} - without
+def _inbound(topics: Topics) -> Iterator[str]:
+    wanted = {one.event_id for one in topics.inbound if one.kind is not InboundKind.TYPING}
     found = Counter(ev.cause for _, ev in topics.events if isinstance(ev.happening, _ABOUT_INBOUND))
     for cause in wanted - found.keys():
         yield f"inbound event {cause} is lost"
@@ -195,7 +200,7 @@ def _inbound(topics: Topics, without: frozenset[str]) -> Iterator[str]:
             yield f"message {ev.happening.message_id} has another cause: {ev.cause}"
 
 
-def _commands(topics: Topics, without: frozenset[str]) -> Iterator[str]:
+def _commands(topics: Topics) -> Iterator[str]:
     asked = Counter(command.command_id for command, ask in topics.commands if ask)
     results: defaultdict[str, list[CommandResult]] = defaultdict(list)
     for result in topics.results:
@@ -204,7 +209,7 @@ def _commands(topics: Topics, without: frozenset[str]) -> Iterator[str]:
     for _, event in topics.events:
         first.setdefault(event.cause, event.seq)
     operator = {c.command_id for c, _ in topics.commands if isinstance(c.action, _OPERATOR)}
-    for command_id in {command.command_id for command, _ in topics.commands} - without:
+    for command_id in {command.command_id for command, _ in topics.commands}:
         answers = results.pop(command_id, [])
         if len(answers) != asked[command_id]:
             yield f"command {command_id}: {len(answers)} results for {asked[command_id]} requests"
@@ -245,9 +250,9 @@ def _requests(topics: Topics) -> Iterator[str]:
             case e.MessageResent(message_id=message_id, attempt=attempt, parts=numbers):
                 wanted.update((message_id, attempt, part) for part in numbers)
     found = Counter((r.message_id, r.attempt, r.part) for r in topics.requests)
-    for key in (wanted - found).keys():
+    for key in wanted - found:
         yield f"no request for {key}"
-    for key in (found - wanted).keys():
+    for key in found - wanted:
         yield f"request for {key}: {found[key]} instead of {wanted[key]}"
     for request_id, count in Counter(r.request_id for r in topics.requests).items():
         if count > 1:

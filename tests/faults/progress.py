@@ -37,9 +37,7 @@ class Progress:
                     if record.key == POSITION_KEY:
                         self._positions[tp.partition] = Meta.decode(record.value).positions
         inputs = await self._consumer.end_offsets(self._inputs)
-        return sum(
-            end - self._positions.get(tp.partition, {}).get(tp.topic, 0) for tp, end in inputs.items()
-        )
+        return sum(end - self._positions.get(tp.partition, {}).get(tp.topic, 0) for tp, end in inputs.items())
 
 
 @contextlib.asynccontextmanager

@@ -93,7 +93,7 @@ class Mix:
         chance = self._chance
         # Rules ask for no result; stale epochs are refused.
         epoch = 1 if chance.random() < 0.05 else None
-        actor, action = chance.choice((ANN, ANN, ANN, BOB, SAL)), self._action()
+        actor, action = chance.choice((ANN, ANN, ANN, ANN, BOB, SAL)), self._action()
         headers = ASK if chance.random() < 0.9 else ()
         return Sent(asked(self._number, conversation(who)[1], actor, action, epoch=epoch), headers)
 
@@ -103,14 +103,14 @@ class Mix:
         weighted: tuple[tuple[int, k.Action], ...] = (
             (50, k.SendMessage(text)),
             (4, k.SendMessage(text, complete=True)),
-            (20, k.Assign(chance.choice(("ann", "ann", "ann", "bob", "sal", "nobody")))),
+            (20, k.Assign(chance.choice(("ann", "ann", "ann", "ann", "bob", "nobody")))),
             (8, k.Accept()),
             (6, k.End()),
             (5, k.Reopen()),
             (3, k.Transfer(chance.choice(("support", "sales")))),
             (5, k.AddNote(text)),
             (1, k.Block()),
-            (4, k.Unblock()),
+            (8, k.Unblock()),
         )
         return chance.choices([action for _, action in weighted], [weight for weight, _ in weighted])[0]
 
@@ -133,9 +133,9 @@ class Channel:
     def _told(self, request: SendRequest) -> list[Sent]:
         chance = self._chance
         fate = chance.random()
-        if fate < 0.05:
+        if fate < 0.08:
             return self._failed(request)
-        if fate < 0.07:
+        if fate < 0.10:
             return [self._receipt(request, verdict=Verdict.UNKNOWN)]
         provider_id = f"out.{request.request_id}"
         told = [self._receipt(request, Rung.SENT, provider_message_id=provider_id)]
@@ -148,10 +148,9 @@ class Channel:
 
     def _failed(self, request: SendRequest) -> list[Sent]:
         told = [self._receipt(request, verdict=Verdict.FAILED, problem=PROBLEM)]
-        if self._chance.random() < 0.5:
+        if self._chance.random() < 0.8:
             self._resent += 1
-            actor = self._chance.choice((ANN, BOB))
-            again = asked(-self._resent, request.conversation_id, actor, k.Resend(request.message_id))
+            again = asked(-self._resent, request.conversation_id, ANN, k.Resend(request.message_id))
             told.append(Sent(again, ASK))
         return told
 
@@ -169,9 +168,7 @@ class Channel:
 
     def _webhook(self, request: SendRequest, rung: Rung, provider_id: str) -> Sent:
         now = time.time_ns() // 1_000_000
-        made = receipt(
-            rung, at=now, conversation_id=request.conversation_id, provider_message_id=provider_id
-        )
+        made = receipt(rung, at=now, conversation_id=request.conversation_id, provider_message_id=provider_id)
         return Sent(made)
 
 
