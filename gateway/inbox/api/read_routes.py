@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from gateway.core.directory import Agent, check_permission
 from gateway.core.errors import Code
+from gateway.inbox.api import models as m
 from gateway.inbox.api.context import Inbox, InboxOf, Reader, json, visible
 from gateway.inbox.api.problems import Problem, check, invalid
 from gateway.inbox.projection.present import conversation_json, item_json
@@ -52,7 +53,7 @@ def unpack_cursor(text: str | None) -> tuple[int, str] | None:
         raise invalid("cursor: not one that this server gave.") from None
 
 
-@router.get("/conversations")
+@router.get("/conversations", responses=m.answers(m.Conversations))
 async def list_conversations(
     parts: InboxOf,
     who: Reader,
@@ -83,14 +84,14 @@ async def list_conversations(
     return json({"conversations": rows, "cursor": following, "counts": counts})
 
 
-@router.get("/conversations/{conversation_id}")
+@router.get("/conversations/{conversation_id}", responses=m.answers(m.Conversation))
 async def get_conversation(conversation_id: str, parts: InboxOf, who: Reader) -> Response:
     """One conversation."""
     summary, unread = await visible(parts, who.agent, conversation_id)
     return json(conversation_json(summary, unread, parts.replicas.known))
 
 
-@router.get("/conversations/{conversation_id}/messages")
+@router.get("/conversations/{conversation_id}/messages", responses=m.answers(m.Messages))
 async def get_messages(
     conversation_id: str,
     parts: InboxOf,

@@ -13,6 +13,7 @@ from gateway.bus.producer import BrokerUnavailable
 from gateway.core.directory import Agent
 from gateway.core.messages import PresenceState
 from gateway.inbox import metrics
+from gateway.inbox.api import models as m
 from gateway.inbox.api.context import Inbox, InboxOf, Reader, Writer, json
 from gateway.inbox.api.problems import Problem
 from gateway.inbox.content_json import Row
@@ -51,7 +52,7 @@ def _agent_json(parts: Inbox, agent: Agent, state: PresenceState) -> Row:
     }
 
 
-@router.post("/session")
+@router.post("/session", responses=m.answers(m.SessionOut) | m.LIMITED)
 async def sign_in(request: Request, given: SignIn, parts: InboxOf) -> Response:
     """Signs an agent in; sets the session's cookie and answers the CSRF token for writes."""
     _refuse_other_sites(request)
@@ -101,7 +102,7 @@ async def _publish(parts: Inbox, agent: Agent, state: PresenceState) -> Presence
     return state
 
 
-@router.get("/session")
+@router.get("/session", responses=m.answers(m.SessionOut))
 async def get_session(parts: InboxOf, who: Reader) -> Response:
     """The signed-in agent and the CSRF token."""
     state = parts.replicas.presence(who.agent.id, parts.clock())
@@ -118,14 +119,14 @@ async def sign_out(parts: InboxOf, who: Writer) -> Response:
     return response
 
 
-@router.put("/presence")
+@router.put("/presence", responses=m.answers(m.PresenceOut))
 async def put_presence(given: PresenceIn, parts: InboxOf, who: Writer) -> Response:
     """Sets the agent's presence."""
     await parts.presences.put(who.agent, given.state)
     return json({"state": given.state.value})
 
 
-@router.get("/agents")
+@router.get("/agents", responses=m.answers(m.Agents))
 async def get_agents(parts: InboxOf, who: Reader) -> Response:
     """The agents who share a department with this one."""
     mine = set(who.agent.departments)
@@ -141,7 +142,7 @@ async def get_agents(parts: InboxOf, who: Reader) -> Response:
     )
 
 
-@router.get("/accounts")
+@router.get("/accounts", responses=m.answers(m.Accounts))
 async def get_accounts(parts: InboxOf, who: Reader) -> Response:
     """The channel accounts of the agent's departments."""
     accounts = parts.replicas.known.directory.accounts.values()
@@ -153,7 +154,7 @@ async def get_accounts(parts: InboxOf, who: Reader) -> Response:
     return json({"accounts": rows})
 
 
-@router.get("/accounts/{account_id}/capabilities")
+@router.get("/accounts/{account_id}/capabilities", responses=m.PROFILE)
 async def get_capabilities(account_id: str, parts: InboxOf, who: Reader) -> Response:
     """What a channel account can do."""
     known = parts.replicas.known

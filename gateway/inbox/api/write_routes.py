@@ -16,6 +16,7 @@ from gateway.core.actors import Actor, ActorKind
 from gateway.core.commands import Action, Command, CommandResult
 from gateway.core.content import Clear, Note, Target
 from gateway.inbox import metrics
+from gateway.inbox.api import models as m
 from gateway.inbox.api.context import Inbox, InboxOf, Reader, Who, Writer, json, visible
 from gateway.inbox.api.problems import Problem, invalid, refused
 from gateway.inbox.api.read_routes import message_item
@@ -81,7 +82,7 @@ class ReadIn(BaseModel):
     seq: int = Field(ge=0)
 
 
-@router.post("/conversations/{conversation_id}/messages")
+@router.post("/conversations/{conversation_id}/messages", responses=m.COMMAND)
 async def send_message(conversation_id: str, given: MessageIn, parts: InboxOf, who: Writer) -> Response:
     """Sends a message; only the owner may. With `complete` the conversation ends with it."""
     await visible(parts, who.agent, conversation_id)
@@ -104,7 +105,7 @@ async def _target(parts: Inbox, conversation_id: str, message_id: str) -> Target
     return Target(str(provider_id) if provider_id else None, message_id)
 
 
-@router.post("/conversations/{conversation_id}/messages/{message_id}/resend")
+@router.post("/conversations/{conversation_id}/messages/{message_id}/resend", responses=m.COMMAND)
 async def resend(
     conversation_id: str, message_id: str, given: ResendIn, parts: InboxOf, who: Writer
 ) -> Response:
@@ -116,21 +117,21 @@ async def resend(
     return await _run(parts, who, conversation_id, given.client_id, action, None)
 
 
-@router.post("/conversations/{conversation_id}/assign")
+@router.post("/conversations/{conversation_id}/assign", responses=m.COMMAND)
 async def assign(conversation_id: str, given: AssignIn, parts: InboxOf, who: Writer) -> Response:
     """Gives the conversation to an agent."""
     epoch = await _epoch(parts, who, conversation_id, given)
     return await _run(parts, who, conversation_id, given.client_id, k.Assign(given.agent_id), epoch)
 
 
-@router.post("/conversations/{conversation_id}/transfer")
+@router.post("/conversations/{conversation_id}/transfer", responses=m.COMMAND)
 async def transfer(conversation_id: str, given: TransferIn, parts: InboxOf, who: Writer) -> Response:
     """Puts the conversation into a department's queue."""
     epoch = await _epoch(parts, who, conversation_id, given)
     return await _run(parts, who, conversation_id, given.client_id, k.Transfer(given.department_id), epoch)
 
 
-@router.post("/conversations/{conversation_id}/accept")
+@router.post("/conversations/{conversation_id}/accept", responses=m.COMMAND)
 async def accept(conversation_id: str, given: OwnedWrite, parts: InboxOf, who: Writer) -> Response:
     """Takes the conversation from the queue."""
     await visible(parts, who.agent, conversation_id)
@@ -144,32 +145,32 @@ async def _end(conversation_id: str, given: OwnedWrite, parts: InboxOf, who: Wri
 
 
 # Two names of one act: the specification has both.
-router.post("/conversations/{conversation_id}/end", name="end")(_end)
-router.post("/conversations/{conversation_id}/complete", name="complete")(_end)
+router.post("/conversations/{conversation_id}/end", name="end", responses=m.COMMAND)(_end)
+router.post("/conversations/{conversation_id}/complete", name="complete", responses=m.COMMAND)(_end)
 
 
-@router.post("/conversations/{conversation_id}/reopen")
+@router.post("/conversations/{conversation_id}/reopen", responses=m.COMMAND)
 async def reopen(conversation_id: str, given: Write, parts: InboxOf, who: Writer) -> Response:
     """Opens a completed conversation by hand."""
     await visible(parts, who.agent, conversation_id)
     return await _run(parts, who, conversation_id, given.client_id, k.Reopen(), None)
 
 
-@router.post("/conversations/{conversation_id}/block")
+@router.post("/conversations/{conversation_id}/block", responses=m.COMMAND)
 async def block(conversation_id: str, given: Write, parts: InboxOf, who: Writer) -> Response:
     """Blocks the contact."""
     await visible(parts, who.agent, conversation_id)
     return await _run(parts, who, conversation_id, given.client_id, k.Block(), None)
 
 
-@router.post("/conversations/{conversation_id}/unblock")
+@router.post("/conversations/{conversation_id}/unblock", responses=m.COMMAND)
 async def unblock(conversation_id: str, given: Write, parts: InboxOf, who: Writer) -> Response:
     """Unblocks the contact."""
     await visible(parts, who.agent, conversation_id)
     return await _run(parts, who, conversation_id, given.client_id, k.Unblock(), None)
 
 
-@router.post("/conversations/{conversation_id}/note")
+@router.post("/conversations/{conversation_id}/note", responses=m.COMMAND)
 async def note(conversation_id: str, given: NoteIn, parts: InboxOf, who: Writer) -> Response:
     """Adds a note between agents; it never leaves the gateway."""
     await visible(parts, who.agent, conversation_id)
@@ -177,7 +178,7 @@ async def note(conversation_id: str, given: NoteIn, parts: InboxOf, who: Writer)
     return await _run(parts, who, conversation_id, given.client_id, action, None)
 
 
-@router.post("/conversations/{conversation_id}/read")
+@router.post("/conversations/{conversation_id}/read", responses=m.answers(m.Conversation))
 async def read(conversation_id: str, given: ReadIn, parts: InboxOf, who: Writer) -> Response:
     """Notes how far the agent has read; it never goes back."""
     summary, _ = await visible(parts, who.agent, conversation_id)
@@ -195,7 +196,7 @@ async def read(conversation_id: str, given: ReadIn, parts: InboxOf, who: Writer)
     return json(conversation_json(summary, unread, parts.replicas.known))
 
 
-@router.get("/commands/{command_id}")
+@router.get("/commands/{command_id}", responses=m.COMMAND)
 async def get_command(command_id: str, parts: InboxOf, who: Reader) -> Response:
     """The result of a command of the last day."""
     kept = await parts.store.result(command_id)
