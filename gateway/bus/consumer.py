@@ -16,7 +16,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from gateway.bus import metrics
 from gateway.bus.admin import wait_for_broker
 from gateway.bus.assignor import Copartition
-from gateway.bus.exits import Die, exit_process
+from gateway.bus.exits import Die, exit_process, words
 from gateway.bus.progress import Progress
 from gateway.bus.records import Record, as_record
 
@@ -87,7 +87,7 @@ class OrderedConsumer:
             await self._start()
             await self._work(stop)
         except Exception as error:  # noqa: BLE001 (die ends the process)
-            self._die(f"the consumer of {self.settings.group} failed: {error}", error)
+            self._die(f"the consumer of {self.settings.group} failed: {words(error)}", error)
         await self._stop()
 
     @property
@@ -189,7 +189,8 @@ class OrderedConsumer:
             await self._handler(record)
         except Exception as error:  # noqa: BLE001 (die ends the process)
             self._die(
-                f"{record.topic}/{record.partition}@{record.offset}: the handler failed: {error}", error
+                f"{record.topic}/{record.partition}@{record.offset}: the handler failed: {words(error)}",
+                error,
             )
         finally:
             self._running.discard((tp, record.offset))

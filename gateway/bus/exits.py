@@ -14,6 +14,11 @@ EXIT_RESTART = 75
 Die = Callable[[str, BaseException | None], NoReturn]
 
 
+def words(error: BaseException) -> str:
+    """What an error says; its type where it says nothing (a time-out)."""
+    return str(error) or type(error).__name__
+
+
 def exit_process(reason: str, error: BaseException | None = None) -> NoReturn:
     """Prints the reason and ends the process at once with code 75, running nothing else.
 

@@ -66,7 +66,10 @@ class Partition:
         self._producer = open_producer(
             s.bootstrap, transactional_id, transaction_timeout_ms=s.transaction_timeout_ms
         )
-        await asyncio.wait_for(self._producer.start(), s.start_seconds)
+        try:
+            await asyncio.wait_for(self._producer.start(), s.start_seconds)
+        except TimeoutError as error:
+            raise TimeoutError(f"{transactional_id} was not initialised in {s.start_seconds:g} s") from error
         await restore(s.bootstrap, s.state_topic, self.state, s.hanging_seconds, self._progressed)
         await self._check_input(consumer)
         metrics.LOOP_RESTORE.labels(s.group).observe(asyncio.get_running_loop().time() - begun)

@@ -19,7 +19,7 @@ from gateway.bus import metrics
 from gateway.bus.admin import TopicProblem, count_problems, partition_counts, wait_for_broker
 from gateway.bus.assignor import Copartition
 from gateway.bus.batch import decide_batch
-from gateway.bus.exits import Die, exit_process
+from gateway.bus.exits import Die, exit_process, words
 from gateway.bus.group_offsets import commit_offsets, follow
 from gateway.bus.loop_settings import LoopSettings
 from gateway.bus.partition import LostInput, Partition, close_producer
@@ -70,7 +70,7 @@ class PartitionLoop:
             await self._start()
             await self._work(stop)
         except Exception as error:  # noqa: BLE001 (die ends the process)
-            self._die(f"the loop of {self.settings.group} failed: {error}", error)
+            self._die(f"the loop of {self.settings.group} failed: {words(error)}", error)
         await self._stop()
 
     async def _start(self) -> None:
@@ -114,7 +114,7 @@ class PartitionLoop:
             try:
                 await work
             except Exception as error:  # noqa: BLE001 (die ends the process)
-                self._die(f"{self.settings.group}: {error}", error)
+                self._die(f"{self.settings.group}: {words(error)}", error)
 
         task = asyncio.create_task(guarded())
         self._tasks.add(task)

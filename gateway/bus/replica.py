@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from gateway.bus import metrics
 from gateway.bus.admin import TopicProblem, partition_counts
+from gateway.bus.exits import Die, exit_process, words
 from gateway.bus.restore import group_less_consumer
 
 log = logging.getLogger(__name__)
@@ -31,10 +32,13 @@ class Replica:
     """Reads every partition of a topic from the beginning (`read_committed`) and keeps the last value per key.
 
     `on_change` is called for every record in order, also while catching up. An error of the broker makes it read
-    on after a second; an error that `on_change` raises ends it and is raised by `caught_up` and `stop`.
+    on after a second. Any other error (one that `on_change` raises) ends it: `caught_up` raises it, and once the
+    replica was complete and nobody waits there, it ends the process (`die`), because old data look like good ones.
     """
 
-    def __init__(self, bootstrap: str, topic: str, on_change: Changed | None = None) -> None:
+    def __init__(
+        self, bootstrap: str, topic: str, on_change: Changed | None = None, *, die: Die = exit_process
+    ) -> None:
         self.topic = topic
         self._bootstrap = bootstrap
         self._on_change = on_change
@@ -43,6 +47,9 @@ class Replica:
         self._moved = asyncio.Condition()
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
+        self._die = die
+        self._waiting = 0
+        self._complete = False
 
     @property
     def data(self) -> Mapping[bytes, bytes]:
@@ -56,7 +63,13 @@ class Replica:
     async def start(self) -> None:
         """Begins to read; returns at once. Use `caught_up` to wait."""
         self._task = asyncio.create_task(self._follow())
-        self._task.add_done_callback(lambda _task: asyncio.ensure_future(self._notify()))
+        self._task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self._complete and not self._waiting:
+            self._die(f"the replica of {self.topic} failed: {words(error)}", error)
+        self._notifying = asyncio.ensure_future(self._notify())
 
     async def stop(self) -> None:
         """Ends the reading. Raises what `on_change` raised, if it did."""
@@ -70,6 +83,7 @@ class Replica:
 
         Raises ReplicaBehind after `seconds`, or what ended the replica.
         """
+        self._waiting += 1
         try:
             async with asyncio.timeout(seconds):
                 while (ends := await self._ends()) is None:
@@ -78,9 +92,12 @@ class Replica:
                     await self._moved.wait_for(lambda: self._ended() or self._reached(ends))
         except TimeoutError as error:
             raise ReplicaBehind(f"{self.topic}: its end was not reached in {seconds:g} s") from error
+        finally:
+            self._waiting -= 1
         if self._task is not None and self._task.done():
             self._task.result()
             raise ReplicaBehind(f"{self.topic}: the replica was stopped")
+        self._complete = True
 
     def _ended(self) -> bool:
         return self._task is None or self._task.done()

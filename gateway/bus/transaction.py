@@ -87,9 +87,12 @@ async def write(producer: AIOKafkaProducer, batches: Sequence[Batch], seconds: f
     Raises whatever went wrong. The caller must then end the process: aborting can hang, and a zombie that opens
     its producer again would fence the true owner.
     """
-    async with asyncio.timeout(seconds):
-        await producer.begin_transaction()
-        sent = [await producer.send_batch(b.builder, b.topic, partition=b.partition) for b in batches]
-        # A batch that the broker refused does not stop aiokafka's commit, so each is looked at first.
-        await asyncio.gather(*sent)
-        await producer.commit_transaction()
+    try:
+        async with asyncio.timeout(seconds):
+            await producer.begin_transaction()
+            sent = [await producer.send_batch(b.builder, b.topic, partition=b.partition) for b in batches]
+            # A batch that the broker refused does not stop aiokafka's commit, so each is looked at first.
+            await asyncio.gather(*sent)
+            await producer.commit_transaction()
+    except TimeoutError as error:
+        raise TimeoutError(f"a transaction was not committed in {seconds:g} s") from error

@@ -80,6 +80,22 @@ async def test_a_failing_callback_ends_it_and_is_raised(kafka: str, topic_prefix
         await replica.stop()
 
 
+async def test_a_callback_that_fails_later_ends_the_process(kafka: str, topic_prefix: str) -> None:
+    topic = f"{topic_prefix}t"
+    await create(kafka, {topic: 1}, {topic: COMPACTED})
+    deaths: list[str] = []
+
+    def fail(key: bytes, value: bytes | None) -> None:
+        raise ValueError("cannot be used")
+
+    replica = Replica(kafka, topic, fail, die=lambda reason, error: deaths.append(reason))  # type: ignore[arg-type, return-value]
+    await replica.start()
+    await replica.caught_up()
+    await put(kafka, topic, (b"k", b"1"))
+    await eventually(lambda: deaths)
+    assert deaths == [f"the replica of {topic} failed: cannot be used"]
+
+
 async def test_a_missing_topic_is_named(kafka: str, topic_prefix: str) -> None:
     from gateway.bus.admin import TopicProblem
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.errors import KafkaError
 
 from gateway.bus.admin import (
     Change,
@@ -16,6 +17,7 @@ from gateway.bus.admin import (
     partition_counts,
     plan,
     read_existing,
+    wait_for_broker,
 )
 from gateway.bus.catalogue import Catalogue
 from gateway.bus.partitioner import partition_for
@@ -165,3 +167,8 @@ async def test_partition_for_says_where_the_producer_writes(kafka: str, topic_pr
     await put(kafka, name, *[(b"key %d" % i, b"") for i in range(30)])
     for record in await read_until(kafka, name, lambda r: len(r) == 30):
         assert record.partition == partition_for(record.key, 5)
+
+
+async def test_waiting_for_a_broker_ends_in_time() -> None:
+    with pytest.raises(KafkaError):
+        await wait_for_broker("127.0.0.1:1", 0.6)
