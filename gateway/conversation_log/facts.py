@@ -8,6 +8,8 @@ from gateway.core.facts import Facts
 from gateway.core.messages import Presence, PresenceState
 from gateway.wire.framing import decode
 
+INBOX_KEY = "@inbox"
+"""Keys of `cg.presence` by which inboxes prove that they live; while none does, presence is unknown."""
 REFRESH_MS = 1_000
 """How often leases of presence are looked at again."""
 
@@ -25,7 +27,8 @@ class FactsSource:
     def __call__(self, now: int) -> Facts:
         """The facts at `now` (Unix milliseconds)."""
         if self._facts is None or abs(now - self._made_at) >= REFRESH_MS:
-            self._facts = Facts(self._directory, dict(self._profiles), self._online(now))
+            known = any(p.online_until > now for k, p in self._presence.items() if k.startswith(INBOX_KEY))
+            self._facts = Facts(self._directory, dict(self._profiles), self._online(now), known)
             self._made_at = now
         return self._facts
 

@@ -3,19 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gateway.bus.catalogue import Catalogue
-from gateway.bus.records import Control, Controlled, Headers, Output, Record, StateView
+from gateway.bus.partitioner import partition_for
+from gateway.bus.records import TIMER_TOPIC, Control, Controlled, Headers, Output, Record, StateView
 from gateway.conversation_log import metrics
+from gateway.conversation_log.deadlines import Deadlines
 from gateway.conversation_log.state import decode_part, encode_part, load, store
-from gateway.core.commands import Command, CommandResult, DiscardParked, RetryParked
+from gateway.core.commands import (
+    Command,
+    CommandResult,
+    CreateTicket,
+    DiscardParked,
+    FireTimer,
+    OfferOffline,
+    RetryParked,
+)
+from gateway.core.conversation import Head
+from gateway.core import ids
+from gateway.core.actors import OwnerKind
 from gateway.core.decide import decide
-from gateway.core.draft import Decision
+from gateway.core.draft import LOG, Decision
 from gateway.core.errors import Code
-from gateway.core.events import ConversationEvent
+from gateway.core.events import (
+    ConversationCompleted,
+    ConversationEvent,
+    ConversationOpened,
+    ConversationReopened,
+    OwnerChanged,
+)
 from gateway.core.facts import Facts
 from gateway.core.messages import InboundEvent, Receipt, SendRequest
+from gateway.core.timers import Timer
 from gateway.wire.framing import decode, encode
 from gateway.wire.headers import headers_for, type_name
 
@@ -31,9 +52,12 @@ class WrongKeyError(Exception):
 class ConversationLogic:
     """Decides records of `cg.inbound`, `cg.receipts` and `cg.commands`."""
 
-    def __init__(self, catalogue: Catalogue, facts: Callable[[int], Facts]) -> None:
+    def __init__(
+        self, catalogue: Catalogue, facts: Callable[[int], Facts], deadlines: Deadlines | None = None
+    ) -> None:
         self._catalogue = catalogue
         self._facts = facts
+        self._deadlines = deadlines or Deadlines()
         self._types: dict[str, type[InboundEvent | Receipt | Command]] = {
             catalogue.inbound: InboundEvent,
             catalogue.receipts: Receipt,
@@ -42,23 +66,50 @@ class ConversationLogic:
 
     def decide(self, view: StateView, record: Record, now: int) -> Sequence[Output]:
         """One input. Raises WireError, WrongKeyError, UnknownAccountError: the record becomes a dead letter."""
+        if record.topic == TIMER_TOPIC:
+            return self._overdue(view, record.key, now)
         given = decode(record.value, self._types[record.topic])
         key = record.key
         if given.conversation_id.encode() != key:
             raise WrongKeyError("the record's key is not its conversation")
+        return self._one(view, key, given, now, record.headers)
+
+    def _one(
+        self, view: StateView, key: bytes, given: InboundEvent | Receipt | Command, now: int, headers: Headers
+    ) -> list[Output]:
         before = load(view, key)
-        decision = decide(before, given, now, self._facts(now))
+        decision = decide(before, given, now, self._facts_for(view, given, now))
         if decision.conversation is not None and decision.conversation is not before:
             store(view, key, before, decision.conversation)
         metrics.count(type(given).__name__, decision.outcome)
-        return self._outputs(key, decision, record.headers)
+        return self._outputs(key, decision, headers)
+
+    def _facts_for(self, view: StateView, given: InboundEvent | Receipt | Command, now: int) -> Facts:
+        facts = self._facts(now)
+        if isinstance(given, Command) and isinstance(given.action, CreateTicket | OfferOffline):
+            # Unique without asking anybody: each partition counts on its own.
+            number = view.counter("ticket") * self._catalogue.partitions + view.partition
+            return replace(facts, ticket_number=number)
+        return facts
+
+    def _overdue(self, view: StateView, key: bytes, now: int) -> list[Output]:
+        """Fire what its rule left lying. Several timers may be due; each is looked at anew after the one before."""
+        outputs: list[Output] = []
+        head = view.get(key)
+        if head is None:
+            return outputs
+        for timer in sorted(head.timers, key=lambda t: t.at):
+            if timer.at <= now:
+                command = overdue_command(head, timer, now)
+                outputs += self._one(view, key, command, now, ())
+        return outputs
 
     def _outputs(self, key: bytes, decision: Decision, headers: Headers) -> list[Output]:
         catalogue = self._catalogue
-        outputs = [
-            Output(catalogue.conversations, key, encode(event), _event_headers(event))
-            for event in decision.events
-        ]
+        outputs: list[Output] = []
+        for event in decision.events:
+            outputs.append(Output(catalogue.conversations, key, encode(event), _event_headers(event)))
+            outputs += self._queue(key, event, outputs[-1])
         for request in decision.outbound:
             topic = catalogue.outbound(request.channel)
             outputs.append(Output(topic, key, encode(request), _request_headers(request)))
@@ -66,6 +117,22 @@ class ConversationLogic:
         if decision.result and asker:
             outputs.append(self._result(key, decision.result, asker))
         return outputs
+
+    def _queue(self, key: bytes, event: ConversationEvent, written: Output) -> list[Output]:
+        """The same event for automatic assignment, keyed by each department that it concerns."""
+        happening = event.happening
+        if not isinstance(happening, _ABOUT_QUEUES):
+            return []
+        departments = {event.department_id}
+        if isinstance(happening, OwnerChanged) and happening.former and happening.former.kind is OwnerKind.QUEUE:
+            departments.add(happening.former.id)
+        return [
+            written._replace(topic=self._catalogue.queue, key=d.encode(), partition=self._queue_partition(d))
+            for d in sorted(departments)
+        ]
+
+    def _queue_partition(self, department_id: str) -> int:
+        return partition_for(department_id.encode(), self._catalogue.partitions)
 
     def _result(self, key: bytes, result: CommandResult, asker: bytes) -> Output:
         headers = headers_for(result.command_id, _RESULT, SOURCE, result.conversation_id, result.at)
@@ -111,19 +178,38 @@ class ConversationLogic:
         return [self._result(record.key, result, asker)]
 
     def due(self, partition: int, now: int, limit: int) -> Sequence[bytes]:
-        """No timers yet."""
-        return ()
+        """Conversations with a timer that its rule left lying for more than the grace."""
+        return self._deadlines.due(partition, now, limit)
 
     def restored(self, partition: int, items: Iterable[tuple[bytes, bytes]]) -> None:
-        """No index to build."""
+        """Build the index of deadlines."""
+        for key, value in items:
+            if b"|" not in key:
+                head = decode_part(value)
+                if isinstance(head, Head) and head.timers:
+                    self._deadlines.put(partition, key, head.timers)
 
     def committed(self, partition: int, changed: Mapping[bytes, Any | None]) -> None:
-        """No index to keep."""
+        """Keep the index of deadlines."""
+        for key, part in changed.items():
+            if isinstance(part, Head):
+                self._deadlines.put(partition, key, part.timers)
 
     def released(self, partition: int) -> None:
-        """No index to drop."""
+        """Drop the index of deadlines."""
+        self._deadlines.release(partition)
 
 
+def overdue_command(head: Head, timer: Timer, now: int) -> Command:
+    """What the log itself proposes for a timer that its rule left lying."""
+    cause = ids.derive("timer", head.conversation_id, timer.kind.value, str(timer.generation))
+    action = FireTimer(timer.kind, timer.generation)
+    return Command(
+        ids.command_id(cause, "log", timer.kind.value), head.conversation_id, head.tenant, LOG, action, now, cause
+    )
+
+
+_ABOUT_QUEUES = (ConversationOpened, OwnerChanged, ConversationCompleted, ConversationReopened)
 _RESULT = type_name(CommandResult)
 _EVENT_TYPES: dict[type, str] = {}
 

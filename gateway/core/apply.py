@@ -63,22 +63,23 @@ def _head(head: Head, event: e.ConversationEvent) -> dict[str, Any]:
     match event.happening:
         case e.MessageReceived(sent_at=sent_at, counted=True) if not head.blocked:
             waiting = event.occurred_at if head.waiting_since is None else head.waiting_since
-            return {"contact_at": _later(head.contact_at, sent_at), "waiting_since": waiting}
+            return {
+                "contact_at": _later(head.contact_at, sent_at),
+                "waiting_since": waiting,
+                **_CONTACT_ACTED,
+            }
         case e.ChatOpened(opened_at=opened_at):
             return {"contact_at": _later(head.contact_at, opened_at)}
-        case e.MessageQueued(message_id=message_id):
-            # An automatic text does not answer the contact: their wait goes on.
-            answered = event.actor.kind in (ActorKind.AGENT, ActorKind.BOT)
-            waiting_since = None if answered else head.waiting_since
-            return {"last_sent": message_id, "waiting_since": waiting_since}
+        case e.MessageQueued() as queued:
+            return _spoke(head, event, queued)
         case e.MessageResent(message_id=message_id):
             return {"last_sent": message_id}
         case e.MessageEchoed():
-            return {"waiting_since": None}
+            return _answered(event.occurred_at)
         case e.OwnerChanged() as changed:
             return _owned(changed)
         case e.ConversationCompleted():
-            return {"status": ConversationStatus.COMPLETED, "waiting_since": None}
+            return {"status": ConversationStatus.COMPLETED, "waiting_since": None, "awaiting_since": None}
         case e.ConversationReopened():
             episode = head.episode + 1
             return {"status": ConversationStatus.OPEN, "episode": episode, "attention": False}
@@ -92,8 +93,44 @@ def _head(head: Head, event: e.ConversationEvent) -> dict[str, Any]:
             return {"attention": True}
         case e.ReceiptParked(provider_message_id=provider_id, status=status):
             return {"early": _parked(head.early, provider_id, status)}
+        case e.TimersChanged(timers=timers):
+            return {"timers": timers}
+        case e.AutomaticDecision() as decision:
+            return _decided(head, event, decision)
+        case e.TicketCreated(number=number):
+            return {"ticket": number}
+        case e.EscalationRecorded():
+            return {"escalated": False}
         case _:
             return {}
+
+
+_CONTACT_ACTED = {"awaiting_since": None, "warned": False, "offline_hold": False}
+
+
+def _spoke(head: Head, event: e.ConversationEvent, queued: e.MessageQueued) -> dict[str, Any]:
+    changes: dict[str, Any] = {"last_sent": queued.message_id}
+    if event.actor.kind in (ActorKind.AGENT, ActorKind.BOT):
+        return changes | _answered(event.occurred_at) | {"not_understood": queued.not_understood}
+    # An automatic text does not answer the contact, and is no activity (PRODUCT T3): their wait goes on.
+    return changes | {"warned": head.warned or event.actor.id == "completion"}
+
+
+def _answered(at: int) -> dict[str, Any]:
+    return {"waiting_since": None, "awaiting_since": at, "warned": False, "offline_hold": False}
+
+
+def decision_key(rule: str, row: str, outcome: str, epoch: int) -> str:
+    """How the head names the last recorded decision; the same again is not recorded."""
+    return f"{rule}|{row}|{outcome}|{epoch}"
+
+
+def _decided(head: Head, event: e.ConversationEvent, decision: e.AutomaticDecision) -> dict[str, Any]:
+    key = decision_key(decision.rule, decision.row, decision.outcome, head.epoch)
+    sent = decision.rule == "offline" and decision.outcome == "sent"
+    return {"last_decision": key} | (
+        {"offline_at": event.occurred_at, "offline_hold": True} if sent else {}
+    )
 
 
 def _later(a: int | None, b: int) -> int:
@@ -106,7 +143,9 @@ def _owned(changed: e.OwnerChanged) -> dict[str, Any]:
     if owner.kind is OwnerKind.QUEUE:
         changes["department_id"] = owner.id
     elif owner.kind is OwnerKind.AGENT:
-        changes["last_agent"] = owner
+        changes |= {"last_agent": owner, "offline_hold": False}
+    if changed.how is e.OwnerChange.HANDED_OVER:
+        changes |= {"escalated": True, "not_understood": 0}
     return changes
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from gateway.core.actors import Actor
 from gateway.core.content import Body, Target
+from gateway.core.events import Escalation
 from gateway.core.receipts import Rung
+from gateway.core.timers import TimerKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,14 @@ class Accept:
 class SendMessage:
     """Send a message to the contact. Only the owner may.
 
-    `reply_to` names the quoted message by our id and the provider's.
+    `reply_to` names the quoted message by our id and the provider's. `not_understood`: a bot says that it
+    does not understand.
     """
 
     content: Body
     reply_to: Target | None = None
     complete: bool = False
+    not_understood: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,79 @@ class ReportOverdue:
     rung: Rung
 
 
+class HandOverReason(StrEnum):
+    """Why a bot hands over (PRODUCT B2)."""
+
+    BOT_ASKED = "bot_asked"
+    CONTACT_ASKED = "contact_asked"
+    BOT_SILENT = "bot_silent"
+    BOT_FAILED = "bot_failed"
+    NOT_UNDERSTOOD = "not_understood"
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """From the bot to people: into a department's queue (absent: the conversation's own).
+
+    A bot that asks is told `nobody_available` where nobody could answer and nothing would be sent instead;
+    `anyway` hands over all the same.
+    """
+
+    reason: HandOverReason
+    department_id: str | None = None
+    anyway: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FireTimer:
+    """A rule proposes: this timer is due."""
+
+    kind: TimerKind
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferOffline:
+    """The offline rule proposes to send the department's offline message.
+
+    `last_available_at` is when somebody could last answer (absent: never known). The rest is the decision's
+    record.
+    """
+
+    row: str
+    about: str
+    decided_at: int
+    facts: dict[str, str]
+    last_available_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordDecision:
+    """A rule decided that nothing is to be done; kept once per owner, row and rule."""
+
+    rule: str
+    row: str
+    outcome: str
+    about: str
+    decided_at: int
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class CreateTicket:
+    """Make a ticket of the conversation, or of one message."""
+
+    subject: str
+    message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordEscalation:
+    """The escalation rule proposes the outcome of a hand-over."""
+
+    outcome: Escalation
+
+
 @dataclass(frozen=True, slots=True)
 class RetryParked:
     """An operator: replay the records parked behind a poison record."""
@@ -111,6 +189,12 @@ Action = (
     | Unblock
     | AddNote
     | ReportOverdue
+    | HandOver
+    | FireTimer
+    | OfferOffline
+    | RecordDecision
+    | CreateTicket
+    | RecordEscalation
     | RetryParked
     | DiscardParked
 )

@@ -15,6 +15,7 @@ from gateway.core.actors import Owner
 from gateway.core.content import Body
 from gateway.core.messages import Contact
 from gateway.core.receipts import PartStatus, Rung, Shown, roll_up
+from gateway.core.timers import Timer
 
 MEMORY_MS = 8 * 24 * 3_600_000
 """How long causes and sent messages are remembered at least (providers repeat for up to 7 days)."""
@@ -49,7 +50,14 @@ class EarlyReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What every decision needs. `contact_at` is when the contact last wrote, by the channel's clock."""
+    """What every decision needs.
+
+    `contact_at` is when the contact last wrote, by the channel's clock. `waiting_since`: the contact waits for us.
+    `awaiting_since`: we wait for the contact, since our last text that was not automatic. `offline_hold`: an
+    offline message was sent and neither a person nor the contact has acted since. `not_understood`: how often
+    in a row the bot did not understand. `ticket` is the newest ticket's number. `last_decision` names
+    the last recorded decision of a rule. `escalated`: handed over, and the outcome is not recorded yet.
+    """
 
     conversation_id: str
     tenant: str
@@ -70,6 +78,15 @@ class Head:
     last_agent: Owner | None = None
     last_sent: str | None = None
     early: tuple[EarlyReceipt, ...] = ()
+    timers: tuple[Timer, ...] = ()
+    awaiting_since: int | None = None
+    warned: bool = False
+    offline_at: int | None = None
+    offline_hold: bool = False
+    not_understood: int = 0
+    ticket: int | None = None
+    last_decision: str | None = None
+    escalated: bool = False
     seen_from: int = 0
     seen_to: int = 0
     sent_from: int = 0

@@ -14,6 +14,7 @@ from gateway.core.decide_receipts import decide_receipt
 from gateway.core.directory import Account, ReopenOwner
 from gateway.core.draft import LOG, Decision, Draft, Origin
 from gateway.core.facts import Facts
+from gateway.core.decide_timers import settle_timers
 from gateway.core.messages import Contact, InboundEvent, InboundKind, Receipt
 
 
@@ -42,6 +43,7 @@ def decide_inbound(state: Conversation | None, event: InboundEvent, now: int, fa
     elif event.kind is not InboundKind.ECHO:
         _contact_changed(draft, event.contact)
     _INBOUND[event.kind](draft, event, facts)
+    settle_timers(draft, facts)
     return draft.done("accepted")
 
 

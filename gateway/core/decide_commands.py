@@ -12,7 +12,10 @@ from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
 from gateway.core.apply import overdue_key
 from gateway.core.commands import Command, CommandResult
 from gateway.core.conversation import Conversation, ConversationStatus
+from gateway.core.decide_automatic import create_ticket, offer_offline, record_decision
+from gateway.core.decide_escalation import hand_over, record_escalation
 from gateway.core.decide_sending import resend, send_message
+from gateway.core.decide_timers import fire_timer, settle_timers
 from gateway.core.directory import check_permission
 from gateway.core.draft import Decision, Draft, Origin
 from gateway.core.errors import Code, Refusal
@@ -35,6 +38,7 @@ def decide_command(state: Conversation | None, command: Command, now: int, facts
     refusal = _check(state, command, facts) or _ACTIONS[type(command.action)](draft, command.action, facts)
     if refusal is not None:
         return Decision(state, f"refused:{refusal.code}", result=_refused(command, draft.now, refusal))
+    settle_timers(draft, facts)
     return draft.done("accepted", _accepted(command, draft.now, state.head.seq + 1))
 
 
@@ -84,6 +88,8 @@ def _check(state: Conversation, command: Command, facts: Facts) -> Refusal | Non
         return Refusal(Code.UNKNOWN_CONVERSATION, "There is no such conversation.")
     if command.actor.kind is ActorKind.CONTACT:
         return Refusal(Code.FORBIDDEN, "A contact cannot give commands.")
+    if command.actor.kind is ActorKind.BOT and command.epoch is None:
+        return Refusal(Code.STALE_EPOCH, "A bot must say which ownership it believes in (`epoch`).")
     if command.actor.kind is ActorKind.AGENT:
         agent = facts.directory.agents.get(command.actor.id)
         refusal = check_permission(agent, head.tenant, head.department_id)
@@ -233,6 +239,12 @@ _ACTIONS: dict[type, Callable[[Draft, Any, Facts], Refusal | None]] = {
     k.Unblock: _unblock,
     k.AddNote: _note,
     k.ReportOverdue: _overdue,
+    k.HandOver: hand_over,
+    k.FireTimer: fire_timer,
+    k.OfferOffline: offer_offline,
+    k.RecordDecision: record_decision,
+    k.CreateTicket: create_ticket,
+    k.RecordEscalation: record_escalation,
     k.RetryParked: _operator,
     k.DiscardParked: _operator,
 }

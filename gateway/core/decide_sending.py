@@ -5,7 +5,7 @@ from __future__ import annotations
 from gateway.core import commands as k
 from gateway.core import events as e
 from gateway.core import ids
-from gateway.core.actors import ActorKind, Owner, OwnerKind
+from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
 from gateway.core.capabilities import (
     CapabilityProfile,
     Unit,
@@ -28,24 +28,49 @@ _NOT_ANNOUNCED = Refusal(
 
 def send_message(draft: Draft, action: k.SendMessage, facts: Facts) -> Refusal | None:
     """Queue a message: MessageQueued, one send request per part, and completion if asked for."""
+    refusal = _may_send(draft)
+    if refusal:
+        return refusal
+    # Everything is checked before the first event: a refused command leaves no trace.
     profile = facts.profile(draft.conversation.head.account_id)
     if profile is None:
         return _NOT_ANNOUNCED
-    refusal = (
-        _may_send(draft)
-        or _check_content(draft, profile, action.content)
-        or _check_reply(draft, profile, action.reply_to)
-    )
+    refusal = _check_content(draft, profile, action.content) or _check_reply(draft, profile, action.reply_to)
     if refusal:
         return refusal
     _take_over(draft)
-    parts = split(profile, action.content)
-    not_after = _not_after(draft, profile, action.content)
     message_id = ids.message_id(draft.origin.cause)
-    draft.add(e.MessageQueued(message_id, action.content, len(parts), not_after, action.reply_to))
-    _dispatch(draft, message_id, dict(enumerate(parts)), not_after)
-    if action.complete:
+    not_understood = draft.conversation.head.not_understood + 1 if action.not_understood else 0
+    refusal = queue_message(
+        draft, facts, action.content, message_id, reply_to=action.reply_to, not_understood=not_understood
+    )
+    if refusal is None and action.complete:
         draft.add(e.ConversationCompleted(e.Completion.SENT_AND_COMPLETED))
+    return refusal
+
+
+def queue_message(
+    draft: Draft,
+    facts: Facts,
+    content: Body,
+    message_id: str,
+    actor: Actor | None = None,
+    *,
+    reply_to: Target | None = None,
+    not_understood: int = 0,
+) -> Refusal | None:
+    """Add MessageQueued and one send request per part, if the channel takes the content now."""
+    profile = facts.profile(draft.conversation.head.account_id)
+    if profile is None:
+        return _NOT_ANNOUNCED
+    refusal = _check_content(draft, profile, content)
+    if refusal:
+        return refusal
+    parts = split(profile, content)
+    not_after = _not_after(draft, profile, content)
+    queued = e.MessageQueued(message_id, content, len(parts), not_after, reply_to, not_understood)
+    draft.add(queued, actor)
+    _dispatch(draft, message_id, dict(enumerate(parts)), not_after)
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from gateway.core import events as e
 from gateway.core import ids
-from gateway.core.actors import Actor, ActorKind
+from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
 from gateway.core.apply import apply
 from gateway.core.commands import CommandResult
 from gateway.core.content import Body
@@ -68,6 +68,7 @@ class Draft:
         episode = state.head.episode if state else 1
         if isinstance(happening, e.ConversationReopened):
             episode += 1
+        department_id, owner, epoch, blocked = _after(state, happening)
         event = e.ConversationEvent(
             ids.event_id(origin.conversation_id, seq),
             origin.conversation_id,
@@ -81,6 +82,10 @@ class Draft:
             origin.cause,
             origin.remembered,
             origin.hops,
+            department_id,
+            owner,
+            epoch,
+            blocked,
             happening,
         )
         self.state = apply(state, event)
@@ -114,3 +119,22 @@ class Draft:
     def done(self, outcome: str, result: CommandResult | None = None) -> Decision:
         """The finished decision."""
         return Decision(self.state, outcome, tuple(self.events), tuple(self.outbound), result)
+
+
+def _after(state: Conversation | None, happening: e.Happening) -> tuple[str, Owner, int, bool]:
+    """Department, owner, epoch and block as they will be after this happening."""
+    if isinstance(happening, e.ConversationOpened):
+        return happening.department_id, happening.owner, 1, False
+    if state is None:
+        raise ValueError("a conversation begins with ConversationOpened")
+    head = state.head
+    match happening:
+        case e.OwnerChanged(owner=owner, epoch=epoch):
+            department = owner.id if owner.kind is OwnerKind.QUEUE else head.department_id
+            return department, owner, epoch, head.blocked
+        case e.ContactBlocked():
+            return head.department_id, head.owner, head.epoch, True
+        case e.ContactUnblocked():
+            return head.department_id, head.owner, head.epoch, False
+        case _:
+            return head.department_id, head.owner, head.epoch, head.blocked

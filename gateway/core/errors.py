@@ -33,6 +33,11 @@ class Code(StrEnum):
     DOUBLE_RISK = "double_risk"
     NOT_DUE = "not_due"
     TOO_MANY_HOPS = "too_many_hops"
+    NOBODY_AVAILABLE = "nobody_available"
+    ALREADY_SENT = "already_sent"
+    ALREADY_RECORDED = "already_recorded"
+    NOT_WANTED = "not_wanted"
+    NO_TICKET_NUMBER = "no_ticket_number"
     NOT_PARKED = "not_parked"
     STILL_PARKED = "still_parked"
 

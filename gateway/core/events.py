@@ -9,6 +9,7 @@ from gateway.core.actors import Actor, Owner
 from gateway.core.content import Body, MediaRef, Target
 from gateway.core.messages import Contact
 from gateway.core.receipts import PartStatus, Rung, Shown
+from gateway.core.timers import Timer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +50,17 @@ class MessageEchoed:
 
 @dataclass(frozen=True, slots=True)
 class MessageQueued:
-    """A message of ours was accepted and handed to the channel's connector in `parts` parts."""
+    """A message of ours was accepted and handed to the channel's connector in `parts` parts.
+
+    `not_understood`: how often in a row, this one included, the bot said that it does not understand.
+    """
 
     message_id: str
     content: Body
     parts: int
     not_after: int
     reply_to: Target | None = None
+    not_understood: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +168,16 @@ class OwnerChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OwnerChanged:
-    """The conversation has a new owner; `epoch` is the number of this ownership."""
+    """The conversation has a new owner; `epoch` is the number of this ownership.
+
+    `reason` says why a bot handed over (`HandOverReason`).
+    """
 
     owner: Owner
     former: Owner | None
     epoch: int
     how: OwnerChange
+    reason: str | None = None
 
 
 class Completion(StrEnum):
@@ -226,6 +235,53 @@ class AttentionRaised:
     message_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class TimersChanged:
+    """The timers of the conversation are now these."""
+
+    timers: tuple[Timer, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticDecision:
+    """A rule decided, yes or no: which row of its table, from which facts, by which clock (PRODUCT O15, X3).
+
+    `about` is the id of the event that was judged.
+    """
+
+    rule: str
+    row: str
+    outcome: str
+    about: str
+    decided_at: int
+    facts: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketCreated:
+    """A ticket was made from the conversation, or from one message of it."""
+
+    number: int
+    subject: str
+    message_id: str | None = None
+
+
+class Escalation(StrEnum):
+    """What came of a hand-over from bot to people (PRODUCT B6)."""
+
+    QUEUED = "queued"
+    ASSIGNED = "assigned"
+    NOBODY_AVAILABLE = "nobody_available"
+    TICKET_CREATED = "ticket_created"
+
+
+@dataclass(frozen=True, slots=True)
+class EscalationRecorded:
+    """The outcome of the last hand-over."""
+
+    outcome: Escalation
+
+
 Happening = (
     ConversationOpened
     | MessageReceived
@@ -248,6 +304,10 @@ Happening = (
     | ContactUnblocked
     | ContactChanged
     | AttentionRaised
+    | TimersChanged
+    | AutomaticDecision
+    | TicketCreated
+    | EscalationRecorded
 )
 
 
@@ -258,7 +318,8 @@ class ConversationEvent:
     `seq` counts 1, 2, 3 … without gaps per conversation, `episode` the reopenings. `occurred_at` is
     the log's time and never goes back within a conversation. `cause` is the id of the record that led
     to it, `remembered` says whether a repeat of that cause is recognised by the conversation's memory;
-    `hops` counts how many rules lie between it and the outside.
+    `hops` counts how many rules lie between it and the outside. `department_id`, `owner`, `epoch` and `blocked`
+    are as they are after the event, so that a reader needs no memory to know whose turn it is.
     """
 
     event_id: str
@@ -273,4 +334,8 @@ class ConversationEvent:
     cause: str
     remembered: bool
     hops: int
+    department_id: str
+    owner: Owner
+    epoch: int
+    blocked: bool
     happening: Happening

@@ -15,11 +15,17 @@ class UnknownAccountError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Directory, profiles by channel account, and who is online, as they were when the record was taken up."""
+    """Directory, profiles by channel account, and who is online, as they were when the record was taken up.
+
+    `presence_known` is False when no inbox proves that it lives. `ticket_number` is there for commands that may
+    make a ticket.
+    """
 
     directory: Directory
     profiles: Mapping[str, CapabilityProfile] = field(default_factory=dict)
     online: frozenset[str] = frozenset()
+    presence_known: bool = True
+    ticket_number: int | None = None
 
     def account(self, account_id: str) -> Account:
         """The channel account. Raises UnknownAccountError."""
