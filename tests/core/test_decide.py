@@ -22,7 +22,7 @@ from gateway.core.content import (
 )
 from gateway.core.conversation import ConversationStatus
 from gateway.core.directory import Account, Department, ReopenOwner
-from gateway.core.events import OwnerChange
+from gateway.core.events import OwnerChange, OwnerChanged
 from gateway.core.facts import Facts, UnknownAccountError
 from gateway.core.messages import Contact, InboundKind
 from gateway.core.receipts import Basis, Rung, Shown, Verdict
@@ -94,8 +94,11 @@ CASES = [
     ("transfer into the same queue", FACTS, (inbound(1),), command(1, ANN, k.Transfer("support")), [],
      "refused:already_owner"),
     ("owner sends", FACTS, MINE, send(1), ["MessageQueued"], "accepted"),
-    ("bot sends", WITH_BOT, (inbound(1),), send(1, actor=ROBO, ), ["MessageQueued"], "accepted"),
-    ("late bot", WITH_BOT, (inbound(1), ASSIGN_ANN), send(1, actor=ROBO), [], "refused:not_owner"),
+    ("bot sends", WITH_BOT, (inbound(1),), send(1, actor=ROBO, epoch=1), ["MessageQueued"], "accepted"),
+    ("bot without an epoch", WITH_BOT, (inbound(1),), send(1, actor=ROBO), [], "refused:stale_epoch"),
+    ("late bot", WITH_BOT, (inbound(1), ASSIGN_ANN), send(1, actor=ROBO, epoch=2), [], "refused:not_owner"),
+    ("late bot of an old epoch", WITH_BOT, (inbound(1), ASSIGN_ANN), send(1, actor=ROBO, epoch=1), [],
+     "refused:stale_epoch"),
     ("not the owner", FACTS, MINE, send(1, actor=BOB), [], "refused:not_owner"),
     ("unassigned", FACTS, (inbound(1),), send(1), [], "refused:not_owner"),
     ("empty text", FACTS, MINE, send(1, "  "), [], "refused:empty_content"),
@@ -116,7 +119,7 @@ CASES = [
     ("end unassigned", FACTS, (inbound(1),), END_ANN, [], "refused:not_assigned"),
     ("end by another", FACTS, MINE, command(1, BOB, k.End()), [], "refused:not_assigned"),
     ("end twice", FACTS, DONE, command(1, ANN, k.End()), [], "refused:already_completed"),
-    ("end by its bot", WITH_BOT, (inbound(1),), command(1, ROBO, k.End()), ["ConversationCompleted"], "accepted"),
+    ("end by its bot", WITH_BOT, (inbound(1),), command(1, ROBO, k.End(), epoch=1), ["ConversationCompleted"], "accepted"),
     ("reopen by hand", FACTS, DONE, command(1, BOB, k.Reopen()), ["ConversationReopened", "OwnerChanged"], "accepted"),
     ("reopen the open", FACTS, MINE, command(1, ANN, k.Reopen()), [], "refused:already_open"),
     ("reply reopens and assigns", FACTS, DONE, send(1, actor=BOB),
@@ -291,7 +294,8 @@ def test_who_owns_what_the_contact_reopens(rule, online, bot, owner) -> None:
     talk(inbound(2))
     assert talk.head.owner.id == owner
     assert talk.head.episode == 2
-    assert talk.events[-2].happening.how is OwnerChange.REOPENED
+    changes = [ev.happening for ev in talk.events if isinstance(ev.happening, OwnerChanged)]
+    assert changes[-1].how is OwnerChange.REOPENED
 
 
 def test_a_reopened_conversation_keeps_counting() -> None:
