@@ -12,6 +12,8 @@ from gateway.bus.records import TIMER_TOPIC, Control, Controlled, Headers, Outpu
 from gateway.conversation_log import metrics
 from gateway.conversation_log.deadlines import Deadlines
 from gateway.conversation_log.state import decode_part, encode_part, load, store
+from gateway.core import ids
+from gateway.core.actors import OwnerKind
 from gateway.core.commands import (
     Command,
     CommandResult,
@@ -22,8 +24,6 @@ from gateway.core.commands import (
     RetryParked,
 )
 from gateway.core.conversation import Head
-from gateway.core import ids
-from gateway.core.actors import OwnerKind
 from gateway.core.decide import decide
 from gateway.core.draft import LOG, Decision
 from gateway.core.errors import Code
@@ -124,7 +124,11 @@ class ConversationLogic:
         if not isinstance(happening, _ABOUT_QUEUES):
             return []
         departments = {event.department_id}
-        if isinstance(happening, OwnerChanged) and happening.former and happening.former.kind is OwnerKind.QUEUE:
+        if (
+            isinstance(happening, OwnerChanged)
+            and happening.former
+            and happening.former.kind is OwnerKind.QUEUE
+        ):
             departments.add(happening.former.id)
         return [
             written._replace(topic=self._catalogue.queue, key=d.encode(), partition=self._queue_partition(d))
@@ -205,7 +209,13 @@ def overdue_command(head: Head, timer: Timer, now: int) -> Command:
     cause = ids.derive("timer", head.conversation_id, timer.kind.value, str(timer.generation))
     action = FireTimer(timer.kind, timer.generation)
     return Command(
-        ids.command_id(cause, "log", timer.kind.value), head.conversation_id, head.tenant, LOG, action, now, cause
+        ids.command_id(cause, "log", timer.kind.value),
+        head.conversation_id,
+        head.tenant,
+        LOG,
+        action,
+        now,
+        cause,
     )
 
 

@@ -128,9 +128,7 @@ def decision_key(rule: str, row: str, outcome: str, epoch: int) -> str:
 def _decided(head: Head, event: e.ConversationEvent, decision: e.AutomaticDecision) -> dict[str, Any]:
     key = decision_key(decision.rule, decision.row, decision.outcome, head.epoch)
     sent = decision.rule == "offline" and decision.outcome == "sent"
-    return {"last_decision": key} | (
-        {"offline_at": event.occurred_at, "offline_hold": True} if sent else {}
-    )
+    return {"last_decision": key} | ({"offline_at": event.occurred_at, "offline_hold": True} if sent else {})
 
 
 def _later(a: int | None, b: int) -> int:

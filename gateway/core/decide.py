@@ -11,10 +11,10 @@ from gateway.core.content import Body, Clear, Edit, Postback, Reaction, Target, 
 from gateway.core.conversation import Conversation, ConversationStatus
 from gateway.core.decide_commands import decide_command
 from gateway.core.decide_receipts import decide_receipt
+from gateway.core.decide_timers import settle_timers
 from gateway.core.directory import Account, ReopenOwner
 from gateway.core.draft import LOG, Decision, Draft, Origin
 from gateway.core.facts import Facts
-from gateway.core.decide_timers import settle_timers
 from gateway.core.messages import Contact, InboundEvent, InboundKind, Receipt
 
 

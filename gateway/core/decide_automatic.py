@@ -39,7 +39,9 @@ def offer_offline(draft: Draft, action: k.OfferOffline, facts: Facts) -> Refusal
     if department is None or not department.offline.enabled or not department.offline.text:
         return Refusal(Code.NOT_WANTED, "The department's offline message is switched off.")
     if _sent_in_this_period(draft, action, department):
-        return Refusal(Code.ALREADY_SENT, "One was sent since somebody was last available and since the last opening.")
+        return Refusal(
+            Code.ALREADY_SENT, "One was sent since somebody was last available and since the last opening."
+        )
     _send_offline(draft, action, department, facts)
     return None
 
@@ -62,7 +64,9 @@ def _send_offline(draft: Draft, action: k.OfferOffline, department: Department, 
             text = offline.text_without_ticket
     sent = send_automatic(draft, facts, text, OFFLINE)
     outcome = "sent" if sent else "not_possible"
-    draft.add(e.AutomaticDecision("offline", action.row, outcome, action.about, action.decided_at, action.facts))
+    draft.add(
+        e.AutomaticDecision("offline", action.row, outcome, action.about, action.decided_at, action.facts)
+    )
 
 
 def record_decision(draft: Draft, action: k.RecordDecision, facts: Facts) -> Refusal | None:

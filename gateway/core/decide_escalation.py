@@ -24,7 +24,11 @@ def hand_over(draft: Draft, action: k.HandOver, facts: Facts) -> Refusal | None:
     department_id = action.department_id or head.department_id
     if department_id not in facts.directory.departments:
         return Refusal(Code.UNKNOWN_DEPARTMENT, "There is no such department.")
-    if actor.kind is ActorKind.BOT and not action.anyway and nobody_would_notice(facts, head.account_id, department_id):
+    if (
+        actor.kind is ActorKind.BOT
+        and not action.anyway
+        and nobody_would_notice(facts, head.account_id, department_id)
+    ):
         detail = "Nobody is available, and no offline message would be sent. Keep it, or hand over `anyway`."
         return Refusal(Code.NOBODY_AVAILABLE, detail)
     to_queue(draft, facts, department_id, action.reason)

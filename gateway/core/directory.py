@@ -80,9 +80,9 @@ class Department:
     name: str
     reopen_owner: ReopenOwner = ReopenOwner.LAST_AGENT
     hours: BusinessHours | None = None
-    offline: OfflineMessage = OfflineMessage()  # noqa: RUF009 (frozen)
-    completion: AutoCompletion = AutoCompletion()  # noqa: RUF009
-    assignment: Assignment = Assignment()  # noqa: RUF009
+    offline: OfflineMessage = OfflineMessage()
+    completion: AutoCompletion = AutoCompletion()
+    assignment: Assignment = Assignment()
     hand_over_phrases: tuple[str, ...] = ()
     first_response: int | None = None
 

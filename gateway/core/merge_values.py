@@ -44,5 +44,7 @@ def _hours(department: Department, now: int) -> dict[str, str | None]:
     opens = next_opening(hours, now)
     return {
         "Department.Hours": describe(hours, language),
-        "Department.Next Opening": describe_instant(opens, hours.zone, language) if opens is not None else None,
+        "Department.Next Opening": describe_instant(opens, hours.zone, language)
+        if opens is not None
+        else None,
     }

@@ -77,7 +77,9 @@ def _completes(head: Head, rules: TimerRules) -> int | None:
     return min(ends, default=None)
 
 
-def changed(timers: tuple[Timer, ...], wish: dict[TimerKind, int], generation: int) -> tuple[Timer, ...] | None:
+def changed(
+    timers: tuple[Timer, ...], wish: dict[TimerKind, int], generation: int
+) -> tuple[Timer, ...] | None:
     """The timers with those that differ set anew under `generation`; None when nothing differs."""
     if {timer.kind: timer.at for timer in timers} == wish:
         return None

@@ -133,9 +133,7 @@ class Talk:
         return [event for decision in self.decisions for event in decision.events]
 
 
-def send(
-    n: int, text: str = "hi", actor: Actor = ANN, epoch: int | None = None, **more: object
-) -> k.Command:
+def send(n: int, text: str = "hi", actor: Actor = ANN, epoch: int | None = None, **more: object) -> k.Command:
     """A command to send text; the message's id is `message(n)`."""
     return command(n, actor, k.SendMessage(Clear(Text(text)), **more), epoch=epoch)  # type: ignore[arg-type]
 

@@ -41,7 +41,11 @@ def with_department(facts: Facts = FACTS, **changes: object) -> Facts:
 
 COMPLETING = with_department(
     completion=AutoCompletion(
-        agent_after=HOUR, bot_after=2 * HOUR, warning="Still there?", warning_before=600_000, farewell="Bye ${Contacts.First Name}"
+        agent_after=HOUR,
+        bot_after=2 * HOUR,
+        warning="Still there?",
+        warning_before=600_000,
+        farewell="Bye ${Contacts.First Name}",
     )
 )
 
@@ -108,7 +112,9 @@ def test_the_queue_is_never_completed_by_default_and_the_window_may_end_it() -> 
     assert timers(talk) == {}
 
 
-OFFLINE = OfflineMessage(enabled=True, text="We got it, ${Contacts.First Name}. Back ${Department.Next Opening}.")
+OFFLINE = OfflineMessage(
+    enabled=True, text="We got it, ${Contacts.First Name}. Back ${Department.Next Opening}."
+)
 
 
 def offer(n: int, at: int = T0, row: str = "O5", last_available_at: int | None = None) -> k.Command:
@@ -135,7 +141,9 @@ def test_an_offline_message_goes_once_per_closed_period_and_holds_the_completion
     talk(inbound(3, at=talk.now))
     assert talk(offer(4, talk.now)).outcome == "accepted"
     talk.now += HOUR
-    assert talk(offer(5, talk.now, last_available_at=talk.now - 1000)).outcome == "accepted", "somebody was there since"
+    assert talk(offer(5, talk.now, last_available_at=talk.now - 1000)).outcome == "accepted", (
+        "somebody was there since"
+    )
 
 
 @pytest.mark.parametrize(
@@ -148,14 +156,18 @@ def test_an_offline_message_goes_once_per_closed_period_and_holds_the_completion
     ],
     ids=["owned meanwhile", "switched off", "blocked", "held by a bot"],
 )
-def test_the_log_refuses_an_offline_message_that_is_not_right_any_more(facts: Facts, before: tuple, outcome: str) -> None:
+def test_the_log_refuses_an_offline_message_that_is_not_right_any_more(
+    facts: Facts, before: tuple, outcome: str
+) -> None:
     talk = Talk(facts)
     talk(*before)
     assert talk(offer(2)).outcome == outcome
 
 
 def test_a_ticket_comes_first_and_without_one_the_other_text_is_sent() -> None:
-    offline = OfflineMessage(True, "Ticket ${Ticket.Number}.", ticket_first=True, text_without_ticket="Noted.")
+    offline = OfflineMessage(
+        True, "Ticket ${Ticket.Number}.", ticket_first=True, text_without_ticket="Noted."
+    )
     for number, text in ((42, "Ticket 42."), (None, "Noted.")):
         talk = Talk(replace(with_department(offline=offline), ticket_number=number))
         talk(inbound(1))
@@ -186,7 +198,15 @@ SAFE = with_department(WITH_BOT, offline=OFFLINE, hours=NINE_TO_SIX)
         (ONLINE, k.HandOver(k.HandOverReason.BOT_ASKED, "nowhere"), "refused:unknown_department"),
         (ONLINE, k.HandOver(k.HandOverReason.BOT_ASKED, "sales"), "accepted"),
     ],
-    ids=["somebody", "nobody", "nobody, anyway", "offline message", "presence unknown", "nowhere", "elsewhere"],
+    ids=[
+        "somebody",
+        "nobody",
+        "nobody, anyway",
+        "offline message",
+        "presence unknown",
+        "nowhere",
+        "elsewhere",
+    ],
 )
 def test_hand_over(facts: Facts, action: k.HandOver, outcome: str) -> None:
     talk = Talk(facts)
@@ -196,7 +216,9 @@ def test_hand_over(facts: Facts, action: k.HandOver, outcome: str) -> None:
     if outcome == "accepted":
         assert (talk.head.owner.kind.value, talk.head.epoch) == ("queue", 2)
         assert decision.events[0].epoch == 2
-        assert decision.events[0].department_id == talk.head.department_id == (action.department_id or "support")
+        assert (
+            decision.events[0].department_id == talk.head.department_id == (action.department_id or "support")
+        )
 
 
 def test_a_silent_bot_is_handed_over_and_its_late_answer_refused() -> None:
@@ -228,5 +250,7 @@ def test_an_answering_agent_of_another_account_list_is_not_available() -> None:
     facts = replace(ONLINE, directory=directory.with_entity(account))
     talk = Talk(facts)
     talk(inbound(1))
-    assert talk(command(1, ROBO, k.HandOver(k.HandOverReason.BOT_ASKED), epoch=1)).outcome == "refused:nobody_available"
-
+    assert (
+        talk(command(1, ROBO, k.HandOver(k.HandOverReason.BOT_ASKED), epoch=1)).outcome
+        == "refused:nobody_available"
+    )
