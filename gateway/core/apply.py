@@ -76,6 +76,14 @@ def _head(head: Head, event: e.ConversationEvent) -> dict[str, Any]:
             return {"last_sent": message_id}
         case e.MessageEchoed():
             return _answered(event.occurred_at)
+        case e.ReceiptParked(provider_message_id=provider_id, status=status):
+            return {"early": _parked(head.early, provider_id, status)}
+        case _:
+            return _conversation(head, event)
+
+
+def _conversation(head: Head, event: e.ConversationEvent) -> dict[str, Any]:
+    match event.happening:
         case e.OwnerChanged() as changed:
             return _owned(changed)
         case e.ConversationCompleted():
@@ -91,8 +99,6 @@ def _head(head: Head, event: e.ConversationEvent) -> dict[str, Any]:
             return {"contact": contact}
         case e.AttentionRaised():
             return {"attention": True}
-        case e.ReceiptParked(provider_message_id=provider_id, status=status):
-            return {"early": _parked(head.early, provider_id, status)}
         case e.TimersChanged(timers=timers):
             return {"timers": timers}
         case e.AutomaticDecision() as decision:

@@ -10,7 +10,7 @@ from gateway.core.apply import decision_key
 from gateway.core.content import Clear, Text
 from gateway.core.conversation import ConversationStatus
 from gateway.core.decide_sending import queue_message
-from gateway.core.directory import Department
+from gateway.core.directory import Department, OfflineMessage
 from gateway.core.draft import Draft
 from gateway.core.errors import Code, Refusal
 from gateway.core.facts import Facts
@@ -36,13 +36,14 @@ def offer_offline(draft: Draft, action: k.OfferOffline, facts: Facts) -> Refusal
         return Refusal(Code.BLOCKED, "The contact is blocked.")
     if head.status is ConversationStatus.COMPLETED or head.owner.kind is not OwnerKind.QUEUE:
         return Refusal(Code.NOT_WANTED, "The conversation does not wait in a queue.")
-    if department is None or not department.offline.enabled or not department.offline.text:
+    offline = department.offline if department else None
+    if department is None or offline is None or not offline.enabled or not offline.text:
         return Refusal(Code.NOT_WANTED, "The department's offline message is switched off.")
     if _sent_in_this_period(draft, action, department):
         return Refusal(
             Code.ALREADY_SENT, "One was sent since somebody was last available and since the last opening."
         )
-    _send_offline(draft, action, department, facts)
+    _send_offline(draft, action, offline, facts)
     return None
 
 
@@ -55,8 +56,7 @@ def _sent_in_this_period(draft: Draft, action: k.OfferOffline, department: Depar
     return all(sent_at > at for at in ends)
 
 
-def _send_offline(draft: Draft, action: k.OfferOffline, department: Department, facts: Facts) -> None:
-    offline = department.offline
+def _send_offline(draft: Draft, action: k.OfferOffline, offline: OfflineMessage, facts: Facts) -> None:
     text = offline.text
     if offline.ticket_first:
         refusal = make_ticket(draft, "Offline message", None, facts)

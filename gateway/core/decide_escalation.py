@@ -41,7 +41,7 @@ def nobody_would_notice(facts: Facts, account_id: str, department_id: str) -> bo
     agents = enabled_agents(facts.directory, facts.directory.accounts.get(account_id), department_id)
     if not facts.presence_known or agents & facts.online:
         return False
-    if department is None or not department.offline.enabled:
+    if department is None or department.offline is None or not department.offline.enabled:
         return True
     return department.hours is None and not department.offline.by_presence_without_hours
 

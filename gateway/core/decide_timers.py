@@ -23,12 +23,12 @@ def timer_rules(head: Head, facts: Facts) -> TimerRules:
     account = facts.directory.accounts.get(head.account_id)
     department = facts.directory.departments.get(head.department_id)
     completion = account.completion if account else None
-    if completion is None:
-        completion = department.completion if department else AutoCompletion()
+    if completion is None and department:
+        completion = department.completion
     bot = facts.directory.bots.get(head.owner.id)
     profile = facts.profile(head.account_id)
     closes = window_closes(profile, head.contact_at) if profile else None
-    return TimerRules(completion, bot.answer_within if bot else None, closes)
+    return TimerRules(completion or AutoCompletion(), bot.answer_within if bot else None, closes)
 
 
 def settle_timers(draft: Draft, facts: Facts) -> None:

@@ -38,7 +38,7 @@ def merge_values(head: Head, facts: Facts, now: int) -> dict[str, str]:
 
 
 def _hours(department: Department, now: int) -> dict[str, str | None]:
-    hours, language = department.hours, department.offline.language
+    hours, language = department.hours, department.offline.language if department.offline else "en"
     if hours is None:
         return {}
     opens = next_opening(hours, now)
