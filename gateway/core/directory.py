@@ -80,9 +80,9 @@ class Department:
     name: str
     reopen_owner: ReopenOwner = ReopenOwner.LAST_AGENT
     hours: BusinessHours | None = None
-    offline: OfflineMessage = OfflineMessage()
-    completion: AutoCompletion = AutoCompletion()
-    assignment: Assignment = Assignment()
+    offline: OfflineMessage | None = None
+    completion: AutoCompletion | None = None
+    assignment: Assignment | None = None
     hand_over_phrases: tuple[str, ...] = ()
     first_response: int | None = None
 
