@@ -11,7 +11,8 @@ from gateway.bus.batch import BatchRules
 from gateway.bus.catalogue import Catalogue
 from gateway.bus.dead_letters import DeadLetterInfo
 from gateway.bus.exits import Die, exit_process
-from gateway.bus.partition_loop import LoopSettings, PartitionLoop
+from gateway.bus.loop_settings import LoopSettings
+from gateway.bus.partition_loop import PartitionLoop
 from gateway.bus.replica import Replica
 from gateway.conversation_log.facts import FactsSource
 from gateway.conversation_log.logic import ConversationLogic
