@@ -210,13 +210,16 @@ def wall_clock(zone: str, first: int, minutes: int) -> Iterator[tuple[int, datet
         yield at * 1000, latest
 
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
 def open_by_the_clock(given_hours: BusinessHours, shown: datetime) -> bool:
     for back in (0, 1):
         day = shown.date() - timedelta(back)
         listed = [each.intervals for each in given_hours.exceptions if each.date == str(day)]
-        own = listed[0] if listed else getattr(given_hours.week, f"{day:%A}".lower())
-        minute = (shown - datetime.combine(day, datetime.min.time())) / timedelta(minutes=1)
-        if any(each.start <= minute < each.end for each in own):
+        own = listed[0] if listed else getattr(given_hours.week, WEEKDAYS[day.weekday()])
+        minute = shown.hour * 60 + shown.minute + back * 1440
+        if own and any(each.start <= minute < each.end for each in own):
             return True
     return False
 
