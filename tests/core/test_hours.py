@@ -295,6 +295,13 @@ def test_a_day_that_was_skipped() -> None:
     compare(apia, utc("2011-12-27T00:00") // 1000, 9, step=23)
 
 
+def test_a_midnight_that_came_twice() -> None:
+    # Until 2011 St John's set the clock back from 00:01 to 23:01 of the day before.
+    compare(
+        hours("America/St_Johns", *(interval("00:00-00:30"),) * 7), utc("2010-11-05T00:00") // 1000, 6, step=7
+    )
+
+
 INTERVALS = st.tuples(st.integers(0, 1439), st.integers(1, 1440)).map(
     lambda pair: Interval(pair[0], sum(pair))
 )
