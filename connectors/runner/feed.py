@@ -258,18 +258,20 @@ class Feed:
             holding.finish(item.offset)
             return
         in_ledger = await self._sender.settle(request, item.offset, holding)
-        holding.finish_request(request, item.offset, in_ledger)
-        if holding.lost:
-            self._finish_in_successor(holding.number, item, in_ledger)
+        if in_ledger:
+            self._note_outcome(holding, item)
+        holding.finish(item.offset)
         self._sender.done(request)
 
-    def _finish_in_successor(self, number: int, item: InHand, in_ledger: bool) -> None:
-        """The partition came back to us while the call was on its way: its new holding must not send it again."""
-        successor = self._holdings.get(number)
-        if successor is not None and in_ledger:
-            successor.skip |= {item.request.request_id}
-            successor.open.finish(item.request.request_id, item.offset)
-            successor.entries[item.request.request_id] = (item.offset, item.request)
+    def _note_outcome(self, holding: Holding, item: InHand) -> None:
+        """In the ledger; also for the holding we have now, if the partition came back while the call was on its way."""
+        request_id = item.request.request_id
+        holding.open.finished[request_id] = item.offset
+        self._spawn(holding.settled(item.request, item.offset))
+        successor = self._holdings.get(holding.number, holding)
+        if successor is not holding:
+            successor.skip |= {request_id}
+            successor.open.finished[request_id] = item.offset
 
     def _balance(self) -> None:
         """Pauses partitions with too much in hand, so that slow contacts cost memory within bounds."""

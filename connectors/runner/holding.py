@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 from connectors.runner.ledger import Open
 from connectors.runner.records import Send, ledger_record
 from gateway.bus.catalogue import Catalogue
+from gateway.bus.producer import BrokerUnavailable
 from gateway.core.clock import Clock
 from gateway.core.messages import LedgerEntry, LedgerState, SendRequest
 
@@ -66,8 +68,6 @@ class Holding:
     pending: set[int] = field(default_factory=set)
     lanes: dict[bytes, deque[InHand]] = field(default_factory=dict)
     tasks: dict[bytes, asyncio.Task[None]] = field(default_factory=dict)
-    entries: dict[str, tuple[int, SendRequest]] = field(default_factory=dict)
-    """What is finished and not yet committed, for the mark in the ledger."""
     committed: int = -1
 
     @property
@@ -91,22 +91,12 @@ class Holding:
         """Nothing more is to be done for the record at `offset`."""
         self.pending.discard(offset)
 
-    def finish_request(
-        self, request: SendRequest, offset: int, in_ledger: bool, marked: bool = False
-    ) -> None:
-        """The request's outcome is acknowledged."""
-        if in_ledger:
-            self.open.finish(request.request_id, offset, marked)
-            self.entries[request.request_id] = (offset, request)
-        self.finish(offset)
+    async def settled(self, request: SendRequest, offset: int) -> None:
+        """Marks the request in the ledger. When the broker is away it stays `started`: safe, but `unknown` after a crash."""
+        with contextlib.suppress(BrokerUnavailable):
+            await self.ledger.write(self.number, request, offset, LedgerState.SETTLED)
 
     async def tidy(self) -> None:
-        """Tombstones below the committed offset, `settled` above it. Raises BrokerUnavailable."""
-        forget, mark = self.open.committed(self.committed)
-        work = [self.ledger.forget(self.number, key) for key in forget]
-        for key in mark:
-            offset, request = self.entries[key]
-            work.append(self.ledger.write(self.number, request, offset, LedgerState.SETTLED))
-        for key in forget:
-            del self.entries[key]
-        await asyncio.gather(*work)
+        """Writes the tombstones of what lies below the committed offset. Raises BrokerUnavailable."""
+        forget = self.open.below(self.committed)
+        await asyncio.gather(*(self.ledger.forget(self.number, key) for key in forget))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -123,18 +123,18 @@ class Intake:
         for natural, conversation in found.items():
             self.learn(natural, conversation)
 
-    async def _produce(self, ordered: Iterable[Record], free: Iterable[Record]) -> None:
+    async def _produce(self, ordered: Sequence[Record], free: Sequence[Record]) -> None:
         """Everything at once, but `ordered` records of one key one after the other."""
+        if len(ordered) == 1 and not free:
+            await self._chain(ordered)
+            return
         chains: dict[bytes, list[Record]] = {}
         for record in ordered:
             chains.setdefault(record.key, []).append(record)
-        work = [*chains.values(), *([record] for record in free)]
-        if len(work) == 1:
-            await self._chain(work[0])
-            return
+        work: list[Sequence[Record]] = [*chains.values(), *([record] for record in free)]
         await asyncio.gather(*map(self._chain, work))
 
-    async def _chain(self, records: list[Record]) -> None:
+    async def _chain(self, records: Sequence[Record]) -> None:
         for record in records:
             await self.send(record.topic, record.key, record.value, record.headers)
 

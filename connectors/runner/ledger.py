@@ -1,9 +1,8 @@
 """The outbound ledger's decisions: what was started, what is settled, what may be forgotten. Pure.
 
-An entry says `started` from before the provider is called until its outcome is acknowledged *and* its input
-offset is committed; then comes the tombstone. An entry whose outcome is acknowledged but whose offset has to
-wait for a slower conversation is marked `settled`, so that a crash does not turn a known outcome into
-`unknown`. A request found in the ledger is never sent again.
+An entry says `started` from before the provider is called, `settled` once its outcome is acknowledged (so that
+a crash does not turn a known outcome into `unknown`), and gets its tombstone once its input offset is
+committed, which may have to wait for a slower conversation. A request found in the ledger is never sent again.
 """
 
 from __future__ import annotations
@@ -40,23 +39,16 @@ def restored(entries: Mapping[str, LedgerEntry], committed: int | None) -> Resto
 
 @dataclass(slots=True)
 class Open:
-    """The requests of one partition whose tombstone is still to be written: id -> (offset, marked settled)."""
+    """The requests of one partition whose tombstone is still to be written, with their offsets."""
 
-    finished: dict[str, tuple[int, bool]] = field(default_factory=dict)
+    finished: dict[str, int] = field(default_factory=dict)
 
-    def finish(self, request_id: str, offset: int, marked: bool = False) -> None:
-        """The outcome was acknowledged. `marked`: the ledger says so already."""
-        self.finished[request_id] = (offset, marked)
-
-    def committed(self, next_offset: int) -> tuple[list[str], list[str]]:
-        """After a commit of `next_offset`: the ids to forget (they leave here), and those to mark settled."""
-        forget = [key for key, (offset, _) in self.finished.items() if offset < next_offset]
+    def below(self, committed: int) -> list[str]:
+        """After a commit: the ids to forget; they leave here."""
+        forget = [key for key, offset in self.finished.items() if offset < committed]
         for key in forget:
             del self.finished[key]
-        mark = [key for key, (_, marked) in self.finished.items() if not marked]
-        for key in mark:
-            self.finished[key] = (self.finished[key][0], True)
-        return forget, mark
+        return forget
 
 
 def replay(records: Iterable[tuple[str, LedgerEntry | None]]) -> dict[str, LedgerEntry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import random
 import socket
@@ -65,7 +66,7 @@ async def run(
     Raises TopicProblem when the topics are not as they must be, OSError when the port is taken, and what
     ended the process otherwise.
     """
-    options = options or Options()
+    options = options or Options(instance=settings.instance or "")
     bootstrap = settings.kafka_bootstrap_servers
     if bootstrap is None:
         raise ValueError("KAFKA_BOOTSTRAP_SERVERS is not set; `gateway up` brings its own Kafka.")
@@ -165,6 +166,7 @@ def _feed(
     options: Options,
     failed: asyncio.Future[None],
 ) -> Feed:
+    # A name that stays over a restart gets the same partitions back; two processes must not share one.
     instance = options.instance or f"{socket.gethostname()}-{os.getpid()}"
     topic = catalogue.outbound(connector.channel)
     settings = FeedSettings(
@@ -262,5 +264,7 @@ async def _announce(server: Any, listening: socket.socket, ready: Ready) -> None
     while not server.started:
         await asyncio.sleep(0.02)
     host, port = listening.getsockname()[:2]
+    # What is there now stays; the collector need not look at it again and again.
+    gc.freeze()
     log.info("webhooks are taken", port=port)
     ready(f"http://{host}:{port}")

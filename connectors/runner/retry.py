@@ -91,6 +91,9 @@ ACCOUNT_STOPPED = Problem(
     Fault.ACCOUNT,
     retry=True,
 )
+TOO_LARGE = Problem(
+    "too_large", "The message is too large to be handled. Make it shorter.", Fault.CONTENT, retry=False
+)
 NO_ANSWER = Problem(
     "no_answer",
     "The channel did not answer; the message may have arrived. Sending again may double it.",

@@ -19,10 +19,10 @@ from connectors.contract import Connector, Next, OpenAccount, Scope, SendOutcome
 from connectors.runner.faults import where
 from connectors.runner.outcomes import send_answer
 from connectors.runner.rates import Pace, account_pace, pair_pace, rest, without_idle
-from connectors.runner.retry import Again, Ended, broken, expired, follow_up
+from connectors.runner.retry import TOO_LARGE, Again, Ended, broken, expired, follow_up
 from connectors.runner.watch import AccountWatch
 from gateway import metrics
-from gateway.bus.producer import BrokerUnavailable
+from gateway.bus.producer import BrokerUnavailable, RecordTooLarge
 from gateway.core.clock import Clock
 from gateway.core.messages import Receipt, SendRequest
 from gateway.core.receipts import Fault, Problem, Verdict
@@ -202,6 +202,8 @@ class Sender:
                 # It may have been written all the same. Not sent: as if nothing had been tried.
                 work.in_ledger = True
                 return Again(self.clock() + int(BROKER_SECONDS * 1000), work.tries, None)
+            except RecordTooLarge:
+                return Ended(Verdict.FAILED, None, TOO_LARGE)
             work.in_ledger = True
             if not turn.may_call() or self.clock() >= request.not_after:
                 return Again(self.clock() + int(HEARTBEAT_SECONDS * 1000), work.tries, None)

@@ -59,8 +59,5 @@ async def take_over(
     for key in judged.forget:
         await holding.ledger.forget(holding.number, key)
     holding.skip = judged.skip
-    for key in judged.skip:
-        entry = entries[key]
-        holding.open.finish(key, entry.offset, marked=True)
-        holding.entries[key] = (entry.offset, entry.request)
+    holding.open.finished = {key: entries[key].offset for key in judged.skip}
     return len(lost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from gateway.bus.records import StateView
@@ -42,29 +43,30 @@ def store(view: StateView, key: bytes, before: Conversation | None, after: Conve
     """Put what changed; blocks that were dropped become tombstones."""
     if before is None or before.head is not after.head:
         view.put(key, after.head)
-    was, now = (before.head if before else None), after.head
     if before is None or before.seen is not after.seen:
-        numbers = (was.seen_from, was.seen_to) if was else (0, 0)
-        _blocks(view, (before.seen if before else (), numbers[0]), (after.seen, now.seen_from), key, b"i")
+        old = (before.seen, before.head.seen_from) if before else ((), 0)
+        _blocks(view, key, seen_key, old, (after.seen, after.head.seen_from))
     if before is None or before.sent is not after.sent:
-        numbers = (was.sent_from, was.sent_to) if was else (0, 0)
-        _blocks(view, (before.sent if before else (), numbers[0]), (after.sent, now.sent_from), key, b"o")
+        old_sent = (before.sent, before.head.sent_from) if before else ((), 0)
+        _blocks(view, key, sent_key, old_sent, (after.sent, after.head.sent_from))
 
 
 def _blocks(
     view: StateView,
+    key: bytes,
+    name: Callable[[bytes, int], bytes],
     before: tuple[tuple[Block, ...], int],
     after: tuple[tuple[Block, ...], int],
-    key: bytes,
-    kind: bytes,
 ) -> None:
-    old = dict(enumerate(before[0], before[1]))
-    new = dict(enumerate(after[0], after[1]))
-    for number, block in new.items():
-        if old.get(number) is not block:
-            view.put(b"%b|%b|%d" % (key, kind, number), block)
-    for number in old.keys() - new.keys():
-        view.put(b"%b|%b|%d" % (key, kind, number), None)
+    """Blocks with the number of their first; this runs for every record, so nothing is built."""
+    (old, old_from), (new, new_from) = before, after
+    moved = new_from - old_from
+    for n, block in enumerate(new):
+        if not (0 <= n + moved < len(old) and old[n + moved] is block):
+            view.put(name(key, new_from + n), block)
+    for n in range(len(old)):
+        if not 0 <= n - moved < len(new):
+            view.put(name(key, old_from + n), None)
 
 
 def encode_part(part: Head | SeenBlock | SentBlock) -> bytes:

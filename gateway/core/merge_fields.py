@@ -80,7 +80,7 @@ def check(text: str, situation: Situation) -> list[FieldProblem]:
         found.append(_too_long(len(text), limit))
     if not text.strip():
         found.append(FieldProblem(ProblemCode.BLANK, {"en": "The text is empty.", "ja": "本文が空です。"}))
-    elif loses_all(_marked(text, {})):
+    elif not any(problem.refused for problem in found) and loses_all(_marked(text, {})):
         found.append(FieldProblem(ProblemCode.NOTHING_LEFT, _NOTHING_LEFT))
     return found
 

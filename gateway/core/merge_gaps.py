@@ -8,6 +8,7 @@ number is ." is neither clean nor true. Works on the template, so it can never t
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable
 
 GAP = "${}"
@@ -71,10 +72,7 @@ def close_gaps(template: str) -> str:
     """The template without its gaps; as it is if there are none."""
     if GAP not in template:
         return template
-    text = template
-    for pattern, replace in _RULES:
-        text = pattern.sub(replace, text)
-    kept = "\n".join(line for each in text.split("\n") if (line := _without_gaps(each)) is not None)
+    text, kept = _kept(template)
     if not _says_something(kept):
         kept = _plain(text)
     return _trim(kept, template) if _says_something(kept) else ""
@@ -82,10 +80,15 @@ def close_gaps(template: str) -> str:
 
 def loses_all(template: str) -> bool:
     """Whether every sentence of the template needs a value that is missing, so that no clean one is left."""
+    return not _says_something(_kept(template)[1])
+
+
+def _kept(template: str) -> tuple[str, str]:
+    # The template after the rules, and what of it needs no missing value.
     text = template
     for pattern, replace in _RULES:
         text = pattern.sub(replace, text)
-    return not _says_something("".join(_without_gaps(line) or "" for line in text.split("\n")))
+    return text, "\n".join(line for each in text.split("\n") if (line := _without_gaps(each)) is not None)
 
 
 def _without_gaps(line: str) -> str | None:
@@ -106,7 +109,8 @@ def _sentences(line: str) -> list[str]:
 
 
 def _says_something(text: str) -> bool:
-    return re.search(r"\w", text.replace(GAP, "")) is not None
+    # A letter, a digit or an emoji, which is a symbol (So) like ★ and ©.
+    return any(each.isalnum() or unicodedata.category(each) == "So" for each in text.replace(GAP, ""))
 
 
 def _plain(text: str) -> str:

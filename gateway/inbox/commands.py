@@ -11,6 +11,7 @@ from gateway.bus.producer import Producer
 from gateway.core.clock import Clock
 from gateway.core.commands import Command, CommandResult
 from gateway.inbox import metrics
+from gateway.inbox.projection import writing
 from gateway.inbox.projection.store import Store
 from gateway.wire.framing import decode, encode
 from gateway.wire.headers import headers_for, type_name
@@ -81,4 +82,4 @@ class CommandDesk:
                 if not waiting.done():
                     waiting.set_result(result)
         if kept:
-            await self._store.put_results(kept)
+            await writing.put_results(self._store, kept)

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from gateway.inbox.projection.store import Store
+from gateway.inbox.projection.writing import put_cursors
 
 
 def cursor_bytes(agent_id: str, conversation_id: str, seq: int, at: int) -> bytes:
@@ -24,4 +25,4 @@ class CursorTaker:
     async def __call__(self, records: Sequence[Any]) -> None:
         """Raises LostError when Redis was flushed meanwhile."""
         rows = [from_json(record.value) for record in records if record.value is not None]
-        await self._store.put_cursors([(r["agent_id"], r["conversation_id"], int(r["seq"])) for r in rows])
+        await put_cursors(self._store, [(r["agent_id"], r["conversation_id"], int(r["seq"])) for r in rows])

@@ -18,9 +18,9 @@ from tests.faults.progress import all_decided, configure
 from tests.faults.traffic import Feeder
 from tests.helpers import LONG_RUN
 
-INPUTS, PER_SECOND, CONVERSATIONS = (40_000, 150, 800) if LONG_RUN else (6_000, 200, 200)
+INPUTS, PER_SECOND, CONVERSATIONS = (40_000, 150, 800) if LONG_RUN else (6_000, 300, 200)
 FREEZES = (3, 9, 14) if LONG_RUN else (3, 9)
-PAUSE = (2.0, 6.0) if LONG_RUN else (1.5, 3.5)
+PAUSE = (2.0, 6.0) if LONG_RUN else (1.0, 2.5)
 KINDS = ("kill", "term", "freeze", "join", "leave")
 # SIGTERM before the program has its own handler is -15.
 EXITS = {"exit 0", "exit 75", "exit -9", "exit -15"}

@@ -8,7 +8,8 @@ import pytest
 from redis.asyncio import Redis
 
 from gateway.inbox import live
-from gateway.inbox.live import pack_offsets, unpack_offsets
+from gateway.inbox import stream as streams
+from gateway.inbox.stream import pack_offsets, unpack_offsets
 from tests.helpers import eventually
 from tests.inbox.events import listening
 from tests.inbox.test_api import arrived
@@ -136,8 +137,8 @@ def test_event_ids() -> None:
 
 
 async def test_a_stream_that_falls_too_far_behind_starts_afresh() -> None:
-    stream = live.Stream("ann", {})
-    for n in range(live.PENDING_AT_MOST):
+    stream = streams.Stream("ann", {})
+    for n in range(streams.PENDING_AT_MOST):
         stream.offer({"c": [f"m{n}"]})
     assert stream.resync
     assert stream.take() == {}

@@ -172,14 +172,11 @@ def test_what_a_former_owner_left() -> None:
     assert restored(entries, None).skip == {"r1", "r2", "r5", "r6"}
 
 
-def test_tombstones_below_the_commit_and_marks_above_once() -> None:
-    book = Open()
-    book.finish("a", 1)
-    book.finish("b", 5)
-    book.finish("c", 6, marked=True)
-    assert book.committed(2) == (["a"], ["b"])
-    assert book.committed(2) == ([], [])
-    assert book.committed(9) == (["b", "c"], [])
+def test_tombstones_come_below_the_commit() -> None:
+    book = Open({"a": 1, "b": 5})
+    assert book.below(2) == ["a"]
+    assert book.below(2) == []
+    assert book.below(9) == ["b"]
 
 
 # Aliases.

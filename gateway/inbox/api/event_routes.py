@@ -13,10 +13,10 @@ from starlette.responses import StreamingResponse
 from gateway.core.directory import Agent, check_permission
 from gateway.inbox.api.context import Inbox, InboxOf, Reader
 from gateway.inbox.content_json import Row
-from gateway.inbox.live import Stream, pack_offsets
 from gateway.inbox.projection.present import conversation_json, item_json
 from gateway.inbox.projection.store import RebuildingError
 from gateway.inbox.session import COOKIE
+from gateway.inbox.stream import Stream, pack_offsets
 
 router = APIRouter(tags=["events"])
 

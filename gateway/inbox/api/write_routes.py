@@ -23,6 +23,7 @@ from gateway.inbox.api.read_routes import message_item
 from gateway.inbox.content_json import ContentError, Row, parse_content
 from gateway.inbox.cursors import cursor_bytes
 from gateway.inbox.projection.present import conversation_json
+from gateway.inbox.projection.writing import put_cursors
 from gateway.wire.framing import decode
 from gateway.wire.headers import headers_for
 
@@ -190,7 +191,7 @@ async def read(conversation_id: str, given: ReadIn, parts: InboxOf, who: Writer)
         cursor_bytes(who.agent.id, conversation_id, seq, now),
         headers_for(f"{key}:{seq}", "gateway.v1.AgentCursor", "inbox", key, now),
     )
-    await parts.store.put_cursors([(who.agent.id, conversation_id, seq)])
+    await put_cursors(parts.store, [(who.agent.id, conversation_id, seq)])
     await parts.live.tell_agent(who.agent.id, conversation_id)
     summary, unread = await visible(parts, who.agent, conversation_id)
     return json(conversation_json(summary, unread, parts.replicas.known))

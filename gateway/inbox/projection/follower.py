@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
 from gateway.bus.restore import group_less_consumer
+from gateway.inbox.projection import writing
 from gateway.inbox.projection.store import LostError, Store
 
 log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class Follower:
             await self._store.open_generation()
             self._ready = False
             for tp in self._tps:
-                consumer.seek(tp, await self._store.position(self._member(tp)))
+                consumer.seek(tp, await writing.position(self._store, self._member(tp)))
             ends = await consumer.end_offsets(self._tps)
             try:
                 while not stop.is_set():
@@ -67,9 +68,9 @@ class Follower:
             raise LostError
         for tp, records in read.items():
             await self._take(records)
-            await self._store.reach(self._member(tp), records[-1].offset + 1)
+            await writing.reach(self._store, self._member(tp), records[-1].offset + 1)
         if not self._ready and await self._at_end(consumer, ends):
-            if await self._store.advance(self._name, 0, 0, ready=True, news=b"") == "lost":
+            if await writing.advance(self._store, self._name, 0, 0, ready=True, news=b"") == "lost":
                 raise LostError
             self._ready = True
 

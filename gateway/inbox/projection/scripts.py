@@ -83,3 +83,5 @@ if tonumber(ARGV[3]) > tonumber(redis.call('HGET', KEYS[2], ARGV[2]) or '-1') th
 end
 return 'done'
 """
+
+ALL = {"apply": APPLY, "advance": ADVANCE, "load": LOAD, "summaries": SUMMARIES, "maximum": MAXIMUM}

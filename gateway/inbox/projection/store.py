@@ -8,28 +8,25 @@ whoever notices begins a new one.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar, cast
 
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
 from gateway.inbox.content_json import Row
 from gateway.inbox.projection import scripts
 from gateway.inbox.projection.rows import Rows
-from gateway.inbox.projection.views import lists
 
 LAYOUT = 1
 """Counts up when the rows change their form: then a new generation is built from the log."""
 
 CURSORS = "cursors"
 RESULTS = "results"
-COMMAND_SECONDS = 24 * 3600
 
 T = TypeVar("T")
 
@@ -59,12 +56,9 @@ class Store:
         self.base = f"{prefix}inbox:{LAYOUT}:"
         self.channel = f"{prefix}inbox:live"
         self.partitions = partitions
+        self.generation_key = self.base + "generation"
         self._generation = ""
-        self._apply = redis.register_script(scripts.APPLY)
-        self._advance = redis.register_script(scripts.ADVANCE)
-        self._load = redis.register_script(scripts.LOAD)
-        self._summaries = redis.register_script(scripts.SUMMARIES)
-        self._maximum = redis.register_script(scripts.MAXIMUM)
+        self._scripts = {name: redis.register_script(text) for name, text in scripts.ALL.items()}
 
     @property
     def generation(self) -> str:
@@ -79,12 +73,12 @@ class Store:
 
     async def open_generation(self) -> str:
         """The current generation; begins one if Redis holds none (it is new, or was flushed)."""
-        await self.redis.set(self.base + "generation", secrets.token_hex(4), nx=True)
+        await self.redis.set(self.generation_key, secrets.token_hex(4), nx=True)
         self._generation = await self._held()
         return self._generation
 
     async def _held(self) -> str:
-        found = cast("bytes | None", await self.redis.get(self.base + "generation"))
+        found = cast("bytes | None", await self.redis.get(self.generation_key))
         return found.decode() if found else ""
 
     async def current(self) -> bool:
@@ -94,7 +88,7 @@ class Store:
 
     async def begin_generation(self) -> None:
         """Begins anew: what is there is damaged. The old rows are removed by `remove_old`."""
-        await self.redis.set(self.base + "generation", secrets.token_hex(4))
+        await self.redis.set(self.generation_key, secrets.token_hex(4))
 
     async def remove_old(self) -> int:
         """Removes the rows of former generations; returns how many keys."""
@@ -107,105 +101,19 @@ class Store:
             await self.redis.unlink(*gone[start : start + 500])
         return len(gone)
 
-    # Writing
-
-    async def load(self, wanted: dict[str, set[str]]) -> dict[str, Rows]:
-        """Rows of each conversation with the items of the named messages."""
-        order = [(conversation, sorted(refs)) for conversation, refs in wanted.items()]
-
-        def ask(pipe: Pipeline) -> None:
-            for conversation, refs in order:
-                self._call(pipe, self._load, self._three(conversation), refs)
-
-        answers = await self._run(ask)
-        return {c: _rows(refs, found) for (c, refs), found in zip(order, answers, strict=True)}
-
-    async def save(self, changes: Sequence[tuple[int, dict[str, int], Rows]]) -> list[str]:
-        """Writes rows; each change = seq and lists before, and the rows after.
-
-        Answers per change: `done`, `older` (had it already), `moved` (another writer), `lost` (flushed).
-        """
-
-        def write(pipe: Pipeline) -> None:
-            for before, listed, rows in changes:
-                self._save(pipe, before, listed, rows)
-
-        return [answer.decode() for answer in await self._run(write)]
-
-    def _save(self, pipe: Pipeline, before: int, listed: dict[str, int], rows: Rows) -> None:
-        summary = cast("Row", rows.summary)
-        conversation = summary["id"]
-        now = lists(summary)
-        moves = {key: now.get(key, "") for key in {**listed, **now} if now.get(key) != listed.get(key)}
-        keys = [self.base + "generation", *self._three(conversation), self.key("received", conversation)]
-        arguments: list[Any] = [self._generation, before, summary["seq"], conversation, to_json(summary)]
-        arguments.append(len(rows.changed))
-        for seq in sorted(rows.changed):
-            arguments += (seq, to_json(rows.items[seq]))
-        arguments.append(len(rows.new_ids))
-        for message_id, seq in rows.new_ids.items():
-            arguments += (message_id, seq)
-        arguments += (len(rows.received), *rows.received, *moves.values())
-        self._call(pipe, self._apply, [*keys, *(self.key(name) for name in moves)], arguments)
-
-    async def position(self, member: str) -> int:
-        """The next offset to read for this partition, 0 at first."""
-        return int(await self.redis.hget(self.key("positions"), member) or 0)
-
-    async def advance(self, member: str, before: int, after: int, *, ready: bool, news: bytes) -> str:
-        """Moves a position, marks it ready, and tells the news: `done`, `moved` or `lost`."""
-        keys = [self.base + "generation", self.key("positions"), self.key("ready")]
-        ready_flag = "1" if ready else "0"
-        arguments = [self._generation, member, before, after, ready_flag, self.channel, news]
-
-        def write(pipe: Pipeline) -> None:
-            self._call(pipe, self._advance, keys, arguments)
-
-        return cast("bytes", (await self._run(write))[0]).decode()
-
-    async def reach(self, member: str, position: int) -> None:
-        """Moves a position that several readers share; never back. Raises LostError."""
-
-        def write(pipe: Pipeline) -> None:
-            keys = [self.base + "generation", self.key("positions")]
-            self._call(pipe, self._maximum, keys, [self._generation, member, position])
-
-        if b"lost" in await self._run(write):
-            raise LostError
-
-    async def put_results(self, results: Iterable[tuple[str, bytes]]) -> None:
-        """Keeps commands' results for a day."""
-
-        def write(pipe: Pipeline) -> None:
-            for command_id, result in results:
-                pipe.set(self.key("result", command_id), result, ex=COMMAND_SECONDS)
-
-        await self._run(write)
-
-    async def put_cursors(self, cursors: Iterable[tuple[str, str, int]]) -> None:
-        """Notes how far agents have read (agent, conversation, seq); never goes back. Raises LostError."""
-
-        def write(pipe: Pipeline) -> None:
-            for agent, conversation, seq in cursors:
-                keys = [self.base + "generation", self.key("read", agent)]
-                self._call(pipe, self._maximum, keys, [self._generation, conversation, seq])
-
-        if b"lost" in await self._run(write):
-            raise LostError
-
     # Reading: every read first makes sure that the rows are complete
 
     async def ready(self) -> bool:
         """Whether every partition and the side topics have been read up to the end, in the current generation."""
         self._generation = await self._held()
-        found = await self._run(self._ask_ready)
+        found = await self.run(self._ask_ready)
         return bool(found[0]) and found[0].decode() == self._generation and self._complete(found[1])
 
     def _complete(self, members: int) -> bool:
         return members >= self.partitions + len((CURSORS, RESULTS))
 
     def _ask_ready(self, pipe: Pipeline) -> None:
-        pipe.get(self.base + "generation")
+        pipe.get(self.generation_key)
         pipe.scard(self.key("ready"))
 
     async def _read(self, ask: Callable[[Pipeline], object]) -> list[Any]:
@@ -216,7 +124,7 @@ class Store:
             ask(pipe)
 
         for _ in range(2):
-            generation, members, *found = await self._run(whole)
+            generation, members, *found = await self.run(whole)
             if generation and generation.decode() == self._generation:
                 if not self._complete(members):
                     raise RebuildingError
@@ -232,8 +140,8 @@ class Store:
         def ask(pipe: Pipeline) -> None:
             keys = [self.key("read", agent)]
             for conversation in conversations:
-                keys += (self._three(conversation)[0], self.key("received", conversation))
-            self._call(pipe, self._summaries, keys, conversations)
+                keys += (self.three(conversation)[0], self.key("received", conversation))
+            self.call(pipe, "summaries", keys, conversations)
 
         found = (await self._read(ask))[0]
         pairs = zip(found[::2], found[1::2], strict=True)
@@ -289,7 +197,7 @@ class Store:
 
     async def page(self, conversation: str, *, before: int | None, after: int | None, limit: int) -> Page:
         """A page of items; the newest one without `before` and `after`. Raises RebuildingError."""
-        key = self._three(conversation)[1]
+        key = self.three(conversation)[1]
 
         def ask(pipe: Pipeline) -> None:
             if after is not None:
@@ -311,7 +219,7 @@ class Store:
         """The item of one message. Raises RebuildingError."""
 
         def ask(pipe: Pipeline) -> None:
-            self._call(pipe, self._load, self._three(conversation), [message_id])
+            self.call(pipe, "load", self.three(conversation), [message_id])
 
         found = (await self._read(ask))[0][1]
         return from_json(found) if found else None
@@ -322,10 +230,10 @@ class Store:
 
         def ask(pipe: Pipeline) -> None:
             for conversation, refs in order:
-                self._call(pipe, self._load, self._three(conversation), refs)
+                self.call(pipe, "load", self.three(conversation), refs)
 
         found = await self._read(ask)
-        rows = {c: _rows(refs, part) for (c, refs), part in zip(order, found, strict=True)}
+        rows = {c: rows_of(refs, part) for (c, refs), part in zip(order, found, strict=True)}
         return {c: [r.items[seq] for seq in sorted(r.items)] for c, r in rows.items()}
 
     async def result(self, command_id: str) -> bytes | None:
@@ -335,14 +243,15 @@ class Store:
 
     # Plumbing
 
-    def _three(self, conversation: str) -> list[str]:
+    def three(self, conversation: str) -> list[str]:
+        """Names of summary, items and ids of a conversation."""
         return [self.key(name, conversation) for name in ("summary", "items", "ids")]
 
-    @staticmethod
-    def _call(pipe: Pipeline, script: AsyncScript, keys: Sequence[str], arguments: Sequence[Any]) -> None:
-        pipe.evalsha(script.sha, len(keys), *keys, *arguments)
+    def call(self, pipe: Pipeline, script: str, keys: Sequence[str], arguments: Sequence[Any]) -> None:
+        """Adds the call of a script to a pipeline."""
+        pipe.evalsha(self._scripts[script].sha, len(keys), *keys, *arguments)
 
-    async def _run(self, fill: Callable[[Pipeline], object]) -> list[Any]:
+    async def run(self, fill: Callable[[Pipeline], object]) -> list[Any]:
         """Runs what `fill` asks for in one round trip and one step."""
         for last in (False, True):
             pipe = self.redis.pipeline(transaction=True)
@@ -357,7 +266,7 @@ class Store:
         raise AssertionError("unreachable")
 
     async def _load_scripts(self) -> None:
-        for script in (self._apply, self._advance, self._load, self._summaries, self._maximum):
+        for script in self._scripts.values():
             await self.redis.script_load(script.script)
 
 
@@ -367,7 +276,8 @@ def _is_behind(entry: tuple[int, str], after: tuple[int, str] | None, oldest_fir
     return entry > after if oldest_first else entry < after
 
 
-def _rows(refs: Sequence[str], found: Sequence[bytes | None]) -> Rows:
+def rows_of(refs: Sequence[str], found: Sequence[bytes | None]) -> Rows:
+    """Rows from what the script `load` found."""
     row, *items = found
     rows = Rows(summary=from_json(row) if row else None)
     for ref, raw in zip(refs, items, strict=True):

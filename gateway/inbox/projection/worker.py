@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from gateway.core.events import ConversationEvent
 from gateway.inbox import metrics
+from gateway.inbox.projection import writing
 from gateway.inbox.projection.news import UNKNOWN, News, changes_of, pack
 from gateway.inbox.projection.project import GapError, apply, needed
 from gateway.inbox.projection.store import LostError, Store
@@ -148,7 +149,7 @@ class Projector:
         self._consumer.pause(*fresh)
         ends = await self._consumer.end_offsets(fresh)
         for tp in fresh:
-            position = await self._store.position(str(tp.partition))
+            position = await writing.position(self._store, str(tp.partition))
             if position > ends[tp]:
                 log.error("Redis knows more of %s than the log has: it is another log's", tp)
                 await self._store.begin_generation()
@@ -177,12 +178,12 @@ class Projector:
             ref = needed(event)
             if ref is not None:
                 refs.add(ref)
-        loaded = await self._store.load(wanted)
+        loaded = await writing.load(self._store, wanted)
         before = {c: (rows.seq, lists(rows.summary)) for c, rows in loaded.items()}
         for event in events:
             apply(loaded[event.conversation_id], event)
         changes = [(*before[c], rows) for c, rows in loaded.items() if rows.seq > before[c][0]]
-        answers = await self._store.save(changes) if changes else []
+        answers = await writing.save(self._store, changes) if changes else []
         if "lost" in answers:
             raise LostError
         if "moved" in answers:
@@ -206,8 +207,8 @@ class Projector:
         partition = self._settled.get(tp)
         if partition is None:
             raise _MovedError
-        answer = await self._store.advance(
-            str(tp.partition), partition.position, after, ready=ready, news=news
+        answer = await writing.advance(
+            self._store, str(tp.partition), partition.position, after, ready=ready, news=news
         )
         if answer == "lost":
             raise LostError

@@ -5,7 +5,9 @@ import { Conversation } from "./conversation.js";
 import { List } from "./list.js";
 import { Menu } from "./menu.js";
 import { SignIn } from "./signin.js";
-import { connection, conversations, loadList, now, restore, route, session, setPresence, signOut, unreadTotal } from "./store.js";
+import { restore, setPresence, signOut } from "./session.js";
+import { connection, conversations, now, route, session, unreadTotal } from "./store.js";
+import { loadList } from "./sync.js";
 
 const VIEWS = ["mine", "unassigned", "all", "completed", "attention", "blocked"];
 
@@ -49,7 +51,7 @@ function skip(event) {
 }
 
 function App() {
-  if (session.value === undefined) return html`<main class="nothing" aria-busy="true"></main>`;
+  if (session.value === undefined) return html`<main class="nothing" aria-busy="true"><h1 class="sr">${t("app.title")}</h1><p>${connection.value === "reconnecting" ? t("error.network") : ""}</p></main>`;
   return session.value ? html`<${Inbox} />` : html`<${Fragment}><${SignIn} language=${html`<${Language} />`} /><//>`;
 }
 

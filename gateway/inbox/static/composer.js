@@ -1,7 +1,9 @@
 // Writing: Enter sends except while text is being composed (Japanese input); drafts survive; refusals sit here.
 import { html, useRef } from "./html.js";
 import { countdown, has, list as joinWords, span, t, tx } from "./i18n.js";
-import { act, assignToMe, busy, draftOf, isMine, notices, now, profiles, resend, send, setDraft } from "./store.js";
+import { KINDS } from "./details.js";
+import { busy, draftOf, isMine, notices, now, profiles, setDraft } from "./store.js";
+import { act, assignToMe, resend, send } from "./write.js";
 
 /** What the channel takes and how long we may still answer: before anything is written. */
 function Channel({ c }) {
@@ -12,7 +14,7 @@ function Channel({ c }) {
   return html`<div class="can">
     ${left !== null && left > 0 && html`<span class="win ${left < 3_600_000 ? "soon" : ""}" title=${t("window.long", { time: span(left, "long") })}>${tx("window.left", { time: countdown(left) })}</span>`}
     ${left !== null && left <= 0 && html`<span class="win closed">${outside.length ? tx("window.closed_but", { kinds: kinds(outside) }) : t("window.closed")}</span>`}
-    ${profile && html`<span class="takes">${t("takes")} <b>${kinds(profile.content)}</b></span>`}
+    ${profile && html`<span class="takes">${t("takes")} <b>${kinds(KINDS.filter((kind) => profile.content.includes(kind)))}</b></span>`}
     ${profile && !profile.typing_shown && html`<span class="takes">${t("typing.not_shown")}</span>`}</div>`;
 }
 

@@ -6,7 +6,9 @@ import { Details, ownerText } from "./details.js";
 import { History } from "./history.js";
 import { displayName } from "./list.js";
 import { Menu } from "./menu.js";
-import { act, agents, assignToMe, busy, conversations, gone, isMine, me, open, route } from "./store.js";
+import { agents, busy, conversations, gone, isMine, me, route } from "./store.js";
+import { open } from "./sync.js";
+import { act, assignToMe } from "./write.js";
 
 /** Assign to me or to another agent of the department (A1). */
 function Assign({ c }) {

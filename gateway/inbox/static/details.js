@@ -14,7 +14,7 @@ function told(profile, name) {
   return t(rung.may_be_hidden ? "tells.maybe" : "tells.yes");
 }
 
-const KINDS = ["text", "image", "video", "voice", "file", "location", "buttons", "list", "carousel", "template"];
+export const KINDS = ["text", "image", "video", "voice", "file", "location", "buttons", "list", "carousel", "template"];
 
 function Profile({ profile }) {
   return html`<h3>${tx("details.tells", { channel: profile.name })}</h3><dl>

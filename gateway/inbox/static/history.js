@@ -4,7 +4,8 @@ import { dayKey, isoTime, language, longDay, t } from "./i18n.js";
 import { arrows } from "./list.js";
 import { Message, Pending, SystemLine } from "./message.js";
 import { countNew, picks, rows, unconfirmed, unreadStart } from "./reduce.js";
-import { conversations, historyOf, loadGap, loadOlder, markRead, me, pending, retryHistory, session } from "./store.js";
+import { conversations, historyOf, me, pending, session } from "./store.js";
+import { loadGap, loadOlder, markRead, refresh } from "./sync.js";
 
 const NEAR = 48; // pixels from the end that still count as "at the newest"
 const EARLY = 300; // pixels from the start at which older messages are loaded
@@ -91,7 +92,7 @@ export function History({ id, name, channel }) {
     ${history.state === "loading" && html`<div class="day">${t("history.loading")}</div>`}
     ${history.state === "ready" && !history.hasBefore && history.items[0]?.code !== "opened" && html`<div class="day">${t("history.start")}</div>`}
     ${history.state === "ready" && history.hasBefore && html`<button type="button" class="gap" data-action="older" onClick=${() => loadOlder(id)}>${t("history.older")}</button>`}
-    ${history.state === "failed" && html`<div class="empty"><p>${t("error.network")}</p><button type="button" onClick=${() => retryHistory(id)}>${t("retry")}</button></div>`}
+    ${history.state === "failed" && html`<div class="empty"><p>${t("error.network")}</p><button type="button" onClick=${() => refresh(id)}>${t("retry")}</button></div>`}
     ${shown.map((row) => html`<${Row} key=${row.key} row=${row} picked=${picked} channel=${channel} id=${id} />`)}
     ${waiting.map((message) => html`<${Pending} key=${message.client_id} message=${message} name=${session.value.name} channel=${channel} />`)}
   </div>${!atEnd.value && html`<button type="button" class="new" data-action="newest" onClick=${() => toEnd(log.current)}>

@@ -92,7 +92,7 @@ export function span(ms, display = "short") {
   const minutes = Math.max(0, Math.floor(ms / 60_000));
   const parts = [[Math.floor(minutes / 1440), "day"], [Math.floor(minutes / 60) % 24, "hour"], [minutes % 60, "minute"]];
   const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return unit(0, "minute", display);
+  if (first < 0) return t("span.under", { time: unit(1, "minute", display) }).replace(/[\u2068\u2069]/g, "");
   return parts.slice(first, first + 2).filter(([value]) => value > 0).map(([value, name]) => unit(value, name, display)).join(" ");
 }
 

@@ -2,7 +2,8 @@
 import { html, useRef } from "./html.js";
 import { has, isoTime, span, t, tx, when } from "./i18n.js";
 import { order } from "./reduce.js";
-import { conversations, counts, held, list, loadList, minute, route } from "./store.js";
+import { conversations, counts, held, list, minute, route } from "./store.js";
+import { loadList } from "./sync.js";
 
 const REST = 8000; // a mouse that lies still so long is not aiming at a row
 const link = (view, id) => `#/${view}${id ? `/${encodeURIComponent(id)}` : ""}`;

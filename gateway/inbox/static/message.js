@@ -3,7 +3,8 @@ import { html, useState } from "./html.js";
 import { clock, dateTime, exact, has, isoTime, t, tx } from "./i18n.js";
 import { Content } from "./content.js";
 import { Problem, StatusDetails, Tick } from "./status.js";
-import { deliver, departmentName, discard, resend } from "./store.js";
+import { departmentName } from "./store.js";
+import { deliver, discard, resend } from "./write.js";
 
 /** Who speaks: the contact and agents by name, bots and automatic messages with what they are (M2). */
 export function speaker(item) {
@@ -87,7 +88,9 @@ export function systemText(item) {
   return [`system.${variant(item)}`, words];
 }
 
+const DATED = new Set(["ended", "sent_and_completed"]); // their wording has date and time (Y4)
+
 export function SystemLine({ item }) {
   const [key, words] = systemText(item);
-  return html`<div class="sys" data-system=${item.code} tabindex="-1">${tx(key, words)} <span aria-hidden="true">·</span> <time dateTime=${isoTime(item.at)} title=${exact(item.at)}>${clock(item.at)}</time></div>`;
+  return html`<div class="sys" data-system=${item.code} tabindex="-1">${tx(key, words)} ${DATED.has(item.code) ? "" : html`<span aria-hidden="true">·</span> <time dateTime=${isoTime(item.at)} title=${exact(item.at)}>${clock(item.at)}</time>`}</div>`;
 }

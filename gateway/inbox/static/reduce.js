@@ -70,7 +70,6 @@ export function unconfirmed(pending, items, me) {
   const taken = new Set(pending.map((p) => p.message_id));
   return pending.filter((p) => {
     if (p.message_id) return !ids.has(p.message_id);
-    if (p.state !== "sending") return true;
     const twin = items.find(
       (item) =>
         item.kind === "message" && item.from === "agent" && item.sender.id === me && item.seq > p.after &&

@@ -1,7 +1,8 @@
 // Sign-in page.
 import { html, useState } from "./html.js";
 import { has, t } from "./i18n.js";
-import { signIn, signedOutBy } from "./store.js";
+import { signIn } from "./session.js";
+import { signedOutBy } from "./store.js";
 
 export function SignIn({ language }) {
   const [error, setError] = useState(null);

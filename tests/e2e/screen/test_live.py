@@ -190,3 +190,12 @@ def test_a_conversation_that_moves_to_another_department_disappears(
     backend.gone("c1")
     expect(mine.page.locator("main")).to_contain_text("所属していない部門")
     expect(mine.page.locator(".row")).to_have_count(0)
+
+
+def test_a_server_that_is_away_at_the_start_is_waited_for(mine: Screen, backend: FakeBackend) -> None:
+    backend.down = True
+    mine.page.reload()
+    expect(mine.page.locator("main")).to_contain_text("サーバーにつながりません")
+    backend.down = False
+    mine.wait_live()
+    expect(mine.last("contact")).to_contain_text("届いた箱")

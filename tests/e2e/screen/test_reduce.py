@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.page import Screen
+from tests.e2e.screen.fake_backend import FakeBackend
 
 Json = dict[str, Any]
 
@@ -35,13 +36,25 @@ def summary(cid: str, seq: int, **over: Any) -> Json:
     return {**base, **over}
 
 
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """One page for the whole module: these functions keep nothing."""
+    fake = FakeBackend()
+    made = browser.new_page(locale="ja-JP")
+    made.goto(fake.start())
+    expect(made.locator("input[name=email]")).to_be_visible()  # the catalogue is loaded
+    yield made
+    made.close()
+    fake.stop()
+
+
 @pytest.fixture
-def run(screen: Screen) -> Any:
+def run(page: Page) -> Any:
     """Runs an expression with the module `reduce.js` as `r` and one argument as `a`."""
 
     def go(expression: str, argument: Any = None, module: str = "reduce.js") -> Any:
         code = f"async (a) => {{ const r = await import('/{module}'); return ({expression}); }}"
-        return screen.page.evaluate(code, argument)
+        return page.evaluate(code, argument)
 
     return go
 
@@ -190,14 +203,13 @@ SYSTEM: list[tuple[Json, str]] = [
 
 
 @pytest.mark.parametrize(("line", "words"), SYSTEM, ids=[s[1][:12] for s in SYSTEM])
-def test_system_messages_have_our_wording(screen: Screen, line: Json, words: str) -> None:
-    code = """async (line) => {
-      const {systemText} = await import('/message.js'); const {t} = await import('/i18n.js');
+def test_system_messages_have_our_wording(page: Page, line: Json, words: str) -> None:
+    code = """async ([line, language]) => {
+      const {systemText} = await import('/message.js'); const {setLanguage, t} = await import('/i18n.js');
+      await setLanguage(language);
       const [key, words] = systemText({at: 0, ...line}); return t(key, words).replace(/[\\u2066-\\u2069]/g, '');
     }"""
-    expect(screen.page.locator("input[name=email]")).to_be_visible()  # the catalogue is loaded
-    assert words in screen.page.evaluate(code, line)
-    screen.language("en")
-    english = screen.page.evaluate(code, line)
+    assert words in page.evaluate(code, [line, "ja"])
+    english = page.evaluate(code, [line, "en"])
     assert english
     assert not english.startswith("system.")
