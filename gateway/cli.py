@@ -238,15 +238,19 @@ def run_connector(
 
 
 @run_app.command("processor")
-def run_processor(rule: Annotated[str, typer.Argument(help="receipts")]) -> None:
-    """A processor: one rule set on Faust."""
+def run_processor(
+    rules: Annotated[list[str], typer.Argument(help="One rule, several in one process, or `all`.")],
+) -> None:
+    """A processor: one rule set on Faust, or several."""
     from processors.app import RULES, run  # noqa: PLC0415
 
-    if rule not in RULES:
-        raise typer.BadParameter(f"no such rule: {rule}; there are {', '.join(RULES)}")
+    wanted = list(RULES) if rules == ["all"] else rules
+    unknown = [rule for rule in wanted if rule not in RULES]
+    if unknown:
+        raise typer.BadParameter(f"no such rule: {', '.join(unknown)}; there are {', '.join(RULES)}")
 
     async def work(settings: Settings, stop: asyncio.Event) -> None:
-        await run(settings, [rule], stop)
+        await run(settings, wanted, stop)
 
     _serve("processor", work)
 

@@ -20,7 +20,7 @@ def children(settings: Settings, channels: Sequence[str], env: Mapping[str, str]
     return [
         child("log", "log", port=settings.log_port),
         child("connectors", "connector", *channels, port=settings.connectors_port),
-        child("processors", "processor", "receipts", port=settings.processors_port),
+        child("processors", "processor", "all", port=settings.processors_port),
         child("inbox", "inbox", port=settings.inbox_port),
     ]
 

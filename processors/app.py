@@ -23,6 +23,8 @@ from gateway.ops import serving_ops
 from gateway.settings import Settings
 from gateway.wire.errors import WireError
 from gateway.wire.framing import decode
+from processors.known import Known
+from processors.offline import agent as offline
 from processors.ports import Ports
 from processors.receipts import agent as receipts
 
@@ -42,6 +44,7 @@ class Place:
     profiles: Mapping[str, CapabilityProfile]
     ports: Ports
     health: Mapping[bytes, bytes]
+    known: Known
 
 
 def _receipts(place: Place) -> Rule:
@@ -49,8 +52,12 @@ def _receipts(place: Place) -> Rule:
     return receipts.ReceiptsAgent(place.app, place.catalogue, place.profiles, place.ports, known)
 
 
-RULES: dict[str, Callable[[Place], Rule]] = {"receipts": _receipts}
-TABLES: dict[str, tuple[str, ...]] = {"receipts": (receipts.TABLE,)}
+def _offline(place: Place) -> Rule:
+    return offline.OfflineAgent(place.app, place.catalogue, place.known, place.ports)
+
+
+RULES: dict[str, Callable[[Place], Rule]] = {"receipts": _receipts, "offline": _offline}
+TABLES: dict[str, tuple[str, ...]] = {"receipts": (receipts.TABLE,), "offline": (offline.TABLE,)}
 
 
 @dataclass(slots=True)
@@ -97,6 +104,9 @@ async def run(
         stack.push_async_callback(health.stop)
         await health.start()
         await health.caught_up()
+        known = Known(bootstrap, catalogue, options.die)
+        stack.push_async_callback(known.stop)
+        await known.start()
         built: list[Rule] = []
         apps: list[App] = []
         for rule in rules:
@@ -110,7 +120,7 @@ async def run(
                 **options.app_settings,
             )
             ports = Ports(rule, catalogue, producer, options.clock)
-            built.append(RULES[rule](Place(app, catalogue, profiles, ports, health.data)))
+            built.append(RULES[rule](Place(app, catalogue, profiles, ports, health.data, known)))
             apps.append(app)
         await stack.enter_async_context(
             serving_ops(settings.host, settings.processors_port, lambda: all(r.recovered for r in built))
@@ -125,7 +135,14 @@ async def _check_topics(bootstrap: str, catalogue: Catalogue, rules: Sequence[st
     """The changelogs are the rules' own and are made here if nobody has; all others must be there."""
     wanted = changelogs(catalogue, rules)
     await apply(bootstrap, plan(await read_existing(bootstrap, wanted), wanted))
-    names = {catalogue.conversations, catalogue.commands, catalogue.dead, catalogue.health}
+    names = {
+        catalogue.conversations,
+        catalogue.commands,
+        catalogue.dead,
+        catalogue.health,
+        catalogue.directory,
+        catalogue.presence,
+    }
     await check_partition_counts(
         bootstrap, {spec.name: catalogue.count(spec) for spec in catalogue.topics if spec.name in names}
     )

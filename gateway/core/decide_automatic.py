@@ -10,13 +10,13 @@ from gateway.core.apply import decision_key
 from gateway.core.content import Clear, Text
 from gateway.core.conversation import ConversationStatus
 from gateway.core.decide_sending import queue_message
-from gateway.core.directory import Department, OfflineMessage
+from gateway.core.directory import OfflineMessage
 from gateway.core.draft import Draft
 from gateway.core.errors import Code, Refusal
 from gateway.core.facts import Facts
-from gateway.core.hours import last_opening
 from gateway.core.merge_fields import merge
 from gateway.core.merge_values import merge_values
+from gateway.core.offline import sent_in_this_period
 
 OFFLINE = Actor(ActorKind.RULE, "offline", "offline_message")
 
@@ -39,21 +39,12 @@ def offer_offline(draft: Draft, action: k.OfferOffline, facts: Facts) -> Refusal
     offline = department.offline if department else None
     if department is None or offline is None or not offline.enabled or not offline.text:
         return Refusal(Code.NOT_WANTED, "The department's offline message is switched off.")
-    if _sent_in_this_period(draft, action, department):
+    if sent_in_this_period(head.offline_at, department.hours, action.last_available_at, draft.now):
         return Refusal(
             Code.ALREADY_SENT, "One was sent since somebody was last available and since the last opening."
         )
     _send_offline(draft, action, offline, facts)
     return None
-
-
-def _sent_in_this_period(draft: Draft, action: k.OfferOffline, department: Department) -> bool:
-    sent_at = draft.conversation.head.offline_at
-    if sent_at is None:
-        return False
-    opened_at = last_opening(department.hours, draft.now) if department.hours else None
-    ends = [at for at in (action.last_available_at, opened_at) if at is not None]
-    return all(sent_at > at for at in ends)
 
 
 def _send_offline(draft: Draft, action: k.OfferOffline, offline: OfflineMessage, facts: Facts) -> None:

@@ -1,0 +1,1 @@
+"""The rule `offline`: whether the department's offline message is sent."""
