@@ -255,6 +255,17 @@ def run_processor(
     _serve("processor", work)
 
 
+@run_app.command("bots")
+def run_bots() -> None:
+    """Drives webhook bots and menu bots."""
+    from gateway.bots.process import run  # noqa: PLC0415
+
+    async def work(settings: Settings, stop: asyncio.Event) -> None:
+        await run(settings, _catalogue(settings), stop)
+
+    _serve("bots", work)
+
+
 @run_app.command("inbox")
 def run_inbox() -> None:
     """The inbox: projection, API, live events and the chat screen."""
@@ -284,6 +295,20 @@ def tail(
 
     settings = Settings()
     _do(print_topic(_bootstrap(settings), _catalogue(settings), topic, from_start, follow))
+
+
+@app.command()
+def explain(
+    conversation: Annotated[str, typer.Argument(help="The conversation's id.")],
+    language: Annotated[str, typer.Option(help="en or ja.")] = "en",
+    json_lines: Json = False,
+) -> None:
+    """Say why things happened by themselves in a conversation: rule, facts and clock of each."""
+    from gateway.explain_cli import print_acts  # noqa: PLC0415
+
+    settings = Settings()
+    work = print_acts(_bootstrap(settings), _catalogue(settings), conversation, language, json_lines)
+    raise typer.Exit(_do(work))
 
 
 @dead_app.command("list")

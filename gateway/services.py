@@ -21,6 +21,7 @@ def children(settings: Settings, channels: Sequence[str], env: Mapping[str, str]
         child("log", "log", port=settings.log_port),
         child("connectors", "connector", *channels, port=settings.connectors_port),
         child("processors", "processor", "all", port=settings.processors_port),
+        child("bots", "bots", port=settings.bots_port),
         child("inbox", "inbox", port=settings.inbox_port),
     ]
 

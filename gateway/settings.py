@@ -70,7 +70,14 @@ class Settings(BaseSettings):
     simulators_port: int = Field(8090, ge=0, le=65535)
     log_port: int = Field(8082, ge=0, le=65535, description="Health and metrics of the conversation log.")
     processors_port: int = Field(8083, ge=0, le=65535, description="Health and metrics of the processors.")
-    instance: str | None = Field(None, description="This worker's name, the same after a restart; none = host.")
+    bots_port: int = Field(8084, ge=0, le=65535, description="Health and metrics of the bots service.")
+    bots_allowed_origins: str = Field(
+        "",
+        description="Origins of webhook bots on private addresses, e.g. http://bot.internal:9000; commas between.",
+    )
+    instance: str | None = Field(
+        None, description="This worker's name, the same after a restart; none = host."
+    )
 
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Data of the embedded Kafka and Redis."

@@ -23,6 +23,7 @@ from gateway.ops import serving_ops
 from gateway.settings import Settings
 from gateway.wire.errors import WireError
 from gateway.wire.framing import decode
+from processors.escalation import agent as escalation
 from processors.known import Known
 from processors.offline import agent as offline
 from processors.ports import Ports
@@ -56,8 +57,20 @@ def _offline(place: Place) -> Rule:
     return offline.OfflineAgent(place.app, place.catalogue, place.known, place.ports)
 
 
-RULES: dict[str, Callable[[Place], Rule]] = {"receipts": _receipts, "offline": _offline}
-TABLES: dict[str, tuple[str, ...]] = {"receipts": (receipts.TABLE,), "offline": (offline.TABLE,)}
+def _escalation(place: Place) -> Rule:
+    return escalation.EscalationAgent(place.app, place.catalogue, place.known, place.ports)
+
+
+RULES: dict[str, Callable[[Place], Rule]] = {
+    "receipts": _receipts,
+    "offline": _offline,
+    "escalation": _escalation,
+}
+TABLES: dict[str, tuple[str, ...]] = {
+    "receipts": (receipts.TABLE,),
+    "offline": (offline.TABLE,),
+    "escalation": (escalation.TABLE,),
+}
 
 
 @dataclass(slots=True)

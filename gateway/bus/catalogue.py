@@ -142,6 +142,10 @@ class Catalogue:
         return f"{self.prefix}agent-cursors"
 
     @property
+    def bot_memory(self) -> str:
+        return f"{self.prefix}bot-memory"
+
+    @property
     def capabilities(self) -> str:
         return f"{self.prefix}capabilities"
 
@@ -246,6 +250,15 @@ def _small_topics(prefix: str) -> Iterable[TopicSpec]:
     )
     yield topic("presence", "agent", "Presence", "Transitions with `online_until`; leases live in Redis.")
     yield topic("agent-cursors", "agent_conversation", None, "Read cursors.", 4)
+    yield TopicSpec(
+        f"{prefix}bot-memory",
+        "conversation",
+        None,
+        COMPACTED,
+        "What is remembered of a conversation while a webhook bot or menu bot holds it.",
+        partitions=4,
+        internal=True,
+    )
     yield topic("capabilities", "account", "CapabilityProfile", "What each channel account can do.")
     yield topic("health", "account", "ConnectorHealth", "How each channel account's connector is.")
     yield topic("contact-aliases", "alias", "ContactAlias", "Second addresses of one contact, hashed.", 4)

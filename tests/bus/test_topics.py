@@ -45,6 +45,7 @@ TABLE = [
     ("directory", "entity", "compact", None),
     ("presence", "agent", "compact", None),
     ("agent-cursors", "agent_conversation", "compact", None),
+    ("bot-memory", "conversation", "compact", None),
     ("capabilities", "account", "compact", None),
     ("health", "account", "compact", None),
     ("contact-aliases", "alias", "compact", None),
