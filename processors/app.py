@@ -23,6 +23,7 @@ from gateway.ops import serving_ops
 from gateway.settings import Settings
 from gateway.wire.errors import WireError
 from gateway.wire.framing import decode
+from processors.completion import agent as completion
 from processors.escalation import agent as escalation
 from processors.known import Known
 from processors.offline import agent as offline
@@ -46,6 +47,7 @@ class Place:
     ports: Ports
     health: Mapping[bytes, bytes]
     known: Known
+    settings: Settings
 
 
 def _receipts(place: Place) -> Rule:
@@ -61,14 +63,20 @@ def _escalation(place: Place) -> Rule:
     return escalation.EscalationAgent(place.app, place.catalogue, place.known, place.ports)
 
 
+def _completion(place: Place) -> Rule:
+    return completion.CompletionAgent(place.app, place.catalogue, place.ports, place.settings.completion_rate)
+
+
 RULES: dict[str, Callable[[Place], Rule]] = {
     "receipts": _receipts,
     "offline": _offline,
+    "completion": _completion,
     "escalation": _escalation,
 }
 TABLES: dict[str, tuple[str, ...]] = {
     "receipts": (receipts.TABLE,),
     "offline": (offline.TABLE,),
+    "completion": (completion.TABLE,),
     "escalation": (escalation.TABLE,),
 }
 
@@ -133,7 +141,7 @@ async def run(
                 **options.app_settings,
             )
             ports = Ports(rule, catalogue, producer, options.clock)
-            built.append(RULES[rule](Place(app, catalogue, profiles, ports, health.data, known)))
+            built.append(RULES[rule](Place(app, catalogue, profiles, ports, health.data, known, settings)))
             apps.append(app)
         await stack.enter_async_context(
             serving_ops(settings.host, settings.processors_port, lambda: all(r.recovered for r in built))

@@ -198,6 +198,8 @@ def make_app(
         "autodiscover": False,
         "topic_disable_leader": True,
         "topic_allow_declare": False,
+        # A memory table that takes over is read from its beginning anyway; a standby would only cost memory.
+        "table_standby_replicas": 0,
         "topic_partitions": partitions,
         "topic_replication_factor": replication,
         "consumer_auto_offset_reset": "earliest",

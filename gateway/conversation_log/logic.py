@@ -36,7 +36,7 @@ from gateway.core.events import (
 )
 from gateway.core.facts import Facts
 from gateway.core.messages import InboundEvent, Receipt, SendRequest
-from gateway.core.timers import Timer
+from gateway.core.timers import Timer, due
 from gateway.wire.framing import decode, encode
 from gateway.wire.headers import headers_for, type_name
 
@@ -57,7 +57,7 @@ class ConversationLogic:
     ) -> None:
         self._catalogue = catalogue
         self._facts = facts
-        self._deadlines = deadlines or Deadlines()
+        self._deadlines = Deadlines() if deadlines is None else deadlines
         self._types: dict[str, type[InboundEvent | Receipt | Command]] = {
             catalogue.inbound: InboundEvent,
             catalogue.receipts: Receipt,
@@ -98,10 +98,8 @@ class ConversationLogic:
         head = view.get(key)
         if head is None:
             return outputs
-        for timer in sorted(head.timers, key=lambda t: t.at):
-            if timer.at <= now:
-                command = overdue_command(head, timer, now)
-                outputs += self._one(view, key, command, now, ())
+        for timer in due(head.timers, now):
+            outputs += self._one(view, key, overdue_command(head, timer, now), now, ())
         return outputs
 
     def _outputs(self, key: bytes, decision: Decision, headers: Headers) -> list[Output]:

@@ -14,6 +14,7 @@ from gateway.bus.exits import Die, exit_process
 from gateway.bus.loop_settings import LoopSettings
 from gateway.bus.partition_loop import PartitionLoop
 from gateway.bus.replica import Replica
+from gateway.conversation_log.deadlines import Deadlines
 from gateway.conversation_log.facts import FactsSource
 from gateway.conversation_log.logic import ConversationLogic
 from gateway.core.clock import Clock, system_clock
@@ -55,6 +56,7 @@ def loop_settings(settings: Settings, catalogue: Catalogue, instance: str) -> Lo
         state_topic=catalogue.conversation_state,
         outputs=(catalogue.conversations, catalogue.command_results, catalogue.dead, *outbound),
         rules=BatchRules(catalogue.dead, encode_dead_letter),
+        timer_seconds=0.25,  # few at a time: what people write is decided in between
     )
 
 
@@ -87,7 +89,7 @@ async def run(
         options = loop_settings(settings, catalogue, instance or socket.gethostname())
         loop = PartitionLoop(
             replace(options, **(changes or {})),  # type: ignore[arg-type]
-            ConversationLogic(catalogue, facts),
+            ConversationLogic(catalogue, facts, Deadlines(rate=settings.completion_rate)),
             clock=clock,
             die=die,
         )

@@ -133,8 +133,12 @@ def decision_key(rule: str, row: str, outcome: str, epoch: int) -> str:
 
 def _decided(head: Head, event: e.ConversationEvent, decision: e.AutomaticDecision) -> dict[str, Any]:
     key = decision_key(decision.rule, decision.row, decision.outcome, head.epoch)
-    sent = decision.rule == "offline" and decision.outcome == "sent"
-    return {"last_decision": key} | ({"offline_at": event.occurred_at, "offline_hold": True} if sent else {})
+    changes: dict[str, Any] = {"last_decision": key}
+    if decision.rule == "offline" and decision.outcome == "sent":
+        changes |= {"offline_at": event.occurred_at, "offline_hold": True}
+    if (decision.rule, decision.row) == ("completion", "warning"):
+        changes["warned"] = True  # it could not be sent, and is not tried again
+    return changes
 
 
 def _later(a: int | None, b: int) -> int:

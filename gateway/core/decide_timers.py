@@ -47,7 +47,11 @@ def fire_timer(draft: Draft, action: k.FireTimer, facts: Facts) -> Refusal | Non
     timer = next((t for t in head.timers if t.kind is action.kind), None)
     if timer is None or timer.generation != action.generation or draft.now < timer.at:
         return Refusal(Code.NOT_DUE, "The timer was set anew, or is not due yet.")
-    completion = timer_rules(head, facts).completion
+    rules = timer_rules(head, facts)
+    wish = wanted(head, rules)
+    if wish.get(timer.kind, draft.now + 1) > draft.now:
+        return _set_anew(draft, wish)
+    completion = rules.completion
     match timer.kind:
         case TimerKind.COMPLETION:
             if completion.farewell:
@@ -59,6 +63,13 @@ def fire_timer(draft: Draft, action: k.FireTimer, facts: Facts) -> Refusal | Non
         case TimerKind.BOT_ANSWER:
             to_queue(draft, facts, head.department_id, k.HandOverReason.BOT_SILENT)
     return None
+
+
+def _set_anew(draft: Draft, wish: dict[TimerKind, int]) -> None:
+    """The settings changed since the timer was set, and do not want it now."""
+    timers = changed(draft.conversation.head.timers, wish, draft.conversation.head.seq + 1)
+    if timers is not None:
+        draft.add(e.TimersChanged(timers), LOG)
 
 
 def _warning_left_out(draft: Draft, action: k.FireTimer) -> e.AutomaticDecision:

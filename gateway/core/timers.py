@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -75,6 +76,15 @@ def _completes(head: Head, rules: TimerRules) -> int | None:
     if completion.at_window_end and rules.window_closes is not None and not queued:
         ends.append(rules.window_closes)
     return min(ends, default=None)
+
+
+def due(timers: Iterable[Timer], now: int) -> list[Timer]:
+    """The timers to fire now, oldest first. A warning is left out once the completion itself is due: after a
+    downtime nobody is to be warned and dismissed in one breath."""
+    found = sorted((timer for timer in timers if timer.at <= now), key=lambda timer: timer.at)
+    if any(timer.kind is TimerKind.COMPLETION for timer in found):
+        return [timer for timer in found if timer.kind is not TimerKind.WARNING]
+    return found
 
 
 def changed(
