@@ -140,6 +140,7 @@ async def _parts(
     desk = CommandDesk(producer, catalogue.commands, results, instance, clock)
     presences = Presences(producer, catalogue.presence, replicas, live, clock)
     parts = Inbox(
+        bootstrap=bootstrap,
         catalogue=catalogue,
         store=store(),
         sessions=Sessions(redis, catalogue.prefix, clock),

@@ -69,6 +69,11 @@ class Replicas:
         """Directory and profiles as they are now."""
         return self._known
 
+    def directory_version(self, key: str) -> int:
+        """Version of a directory entry by its `entry_key`; 0 if there is none."""
+        value = self._replicas[0].get(key.encode())
+        return decode(value, DirectoryEntry).version if value is not None else 0
+
     def agent_by_email(self, email: str) -> Agent | None:
         """The agent who signs in with this address, whatever its case."""
         wanted = email.strip().casefold()

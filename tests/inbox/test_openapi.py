@@ -21,6 +21,10 @@ PATHS = {
     "/conversations/{conversation_id}": {"get"},
     "/conversations/{conversation_id}/messages": {"get", "post"},
     "/conversations/{conversation_id}/messages/{message_id}/resend": {"post"},
+    "/conversations/{conversation_id}/explain": {"get"},
+    "/departments/{department_id}/offline-message": {"get", "put"},
+    "/departments/{department_id}/offline-message/preview": {"post"},
+    "/departments/{department_id}/offline-message/simulate": {"post"},
     "/commands/{command_id}": {"get"},
     "/events": {"get"},
     **{

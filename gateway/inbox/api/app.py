@@ -11,7 +11,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gateway import metrics
-from gateway.inbox.api import event_routes, problems, read_routes, session_routes, write_routes
+from gateway.inbox.api import (
+    event_routes,
+    explain_routes,
+    offline_routes,
+    problems,
+    read_routes,
+    session_routes,
+    write_routes,
+)
 from gateway.inbox.api.context import Inbox, json
 from gateway.inbox.api.security import SecurityHeaders
 from gateway.inbox.api.static_files import StaticFiles
@@ -34,7 +42,14 @@ def make_app(parts: Inbox, static: Path = STATIC) -> FastAPI:
     )
     app.state.inbox = parts
     problems.install(app)
-    for routes in (session_routes, read_routes, write_routes, event_routes):
+    for routes in (
+        session_routes,
+        read_routes,
+        write_routes,
+        event_routes,
+        offline_routes,
+        explain_routes,
+    ):
         app.include_router(routes.router, prefix=BASE)
     app.router.routes += [
         Route("/healthz", _healthz),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -27,8 +27,12 @@ from gateway.inbox.session import COOKIE, CSRF_HEADER, Session, Sessions, SignIn
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
-    """The parts of one inbox process. `looks` = how many passwords may be looked at at once (32 MiB each)."""
+    """The parts of one inbox process. `looks` = how many passwords may be looked at at once (32 MiB each).
 
+    `explaining`: reading a conversation's events from its partition is costly, so one at a time.
+    """
+
+    bootstrap: str
     catalogue: Catalogue
     store: Store
     sessions: Sessions
@@ -41,6 +45,7 @@ class Inbox:
     clock: Clock
     secure_cookies: bool
     looks: asyncio.Semaphore
+    explaining: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
 @dataclass(frozen=True, slots=True)

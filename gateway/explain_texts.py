@@ -1,0 +1,121 @@
+"""The words of `explain` and `simulate`, by language. Every key is there in each language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_EN: Mapping[str, str] = {
+    "row.switch_off": "The department's offline message is switched off.",
+    "row.blocked": "The contact is blocked.",
+    "row.O1": "A bot handed over outside business hours.",
+    "row.O2": "A bot handed over while every agent was offline.",
+    "row.O3": "A bot handed over while somebody could answer.",
+    "row.O4": "A bot is handling the conversation.",
+    "row.O5": "The contact wrote outside business hours, and nobody holds the conversation.",
+    "row.O6": "The contact wrote while every agent was offline, and nobody holds the conversation.",
+    "row.O7": "The contact wrote while somebody could answer.",
+    "row.O8": "The department has no business hours: it counts as open around the clock.",
+    "row.O9": "An agent holds the conversation.",
+    "outcome.sent": "The offline message was sent.",
+    "outcome.not_sent": "No offline message was sent.",
+    "outcome.already_sent": "No offline message was sent: one was already sent in this closed period.",
+    "outcome.not_possible": "It could not be sent: the channel does not take the text now.",
+    "act.decision": "The rule {rule} decided: {row}, {outcome}.",
+    "act.sent": "An automatic text was sent ({feature}).",
+    "act.completed": "The conversation was completed after silence of the contact.",
+    "act.handed_over": "The conversation was handed over to {owner} ({reason}).",
+    "act.assigned": "The conversation was assigned to {owner} automatically.",
+    "act.owner": "The conversation went to {owner} ({how}).",
+    "act.overdue": "It was noted that “{rung}” of a message is overdue.",
+    "act.ticket": "Ticket {number} was made.",
+    "act.escalation": "What came of the hand-over was recorded: {outcome}.",
+    "act.other": "{what}.",
+    "fact.owner": "held by",
+    "fact.hours": "business hours",
+    "fact.presence": "presence",
+    "fact.clock": "clock",
+    "fact.agents": "enabled agents",
+    "fact.department": "department",
+    "fact.due_at": "due at",
+    "fact.at": "judged for",
+    "fact.now_hours": "business hours at the decision",
+    "fact.now_presence": "presence at the decision",
+    "fact.now_at": "decided at",
+    "hours.in": "open",
+    "hours.out": "closed",
+    "hours.none": "none set",
+    "presence.some": "somebody online",
+    "presence.none": "nobody online",
+    "presence.unknown": "unknown, so by hours only",
+    "owner.bot": "a bot",
+    "owner.handed_over": "the queue, handed over by a bot",
+    "owner.unassigned": "nobody (queue)",
+    "owner.agent": "an agent",
+    "simulate.sent": "The offline message would be sent.",
+    "simulate.not_sent": "Nothing would be sent.",
+    "nothing": "Nothing happened by itself in this conversation.",
+}
+
+_JA: Mapping[str, str] = {
+    "row.switch_off": "部署のオフラインメッセージはオフになっています。",
+    "row.blocked": "連絡先はブロックされています。",
+    "row.O1": "営業時間外にボットから引き継がれました。",
+    "row.O2": "担当者が全員オフラインのときにボットから引き継がれました。",
+    "row.O3": "対応できる担当者がいるときにボットから引き継がれました。",
+    "row.O4": "ボットが対応しています。",
+    "row.O5": "営業時間外に連絡先からメッセージが届き、担当はまだ決まっていません。",
+    "row.O6": "担当者が全員オフラインのときに連絡先からメッセージが届き、担当はまだ決まっていません。",
+    "row.O7": "対応できる担当者がいるときに連絡先からメッセージが届きました。",
+    "row.O8": "部署に営業時間が設定されていないため、24時間営業として扱います。",
+    "row.O9": "担当者が受け持っています。",
+    "outcome.sent": "オフラインメッセージを送信しました。",
+    "outcome.not_sent": "オフラインメッセージは送信していません。",
+    "outcome.already_sent": "この営業時間外の間にすでに送信したため、オフラインメッセージは送信していません。",
+    "outcome.not_possible": "いまはチャネルが本文を受け付けないため、送信できませんでした。",
+    "act.decision": "ルール {rule} の判断：{row}、{outcome}。",
+    "act.sent": "自動メッセージを送信しました（{feature}）。",
+    "act.completed": "連絡先から返信がないため、会話を完了しました。",
+    "act.handed_over": "会話を {owner} に引き継ぎました（{reason}）。",
+    "act.assigned": "会話を {owner} に自動で割り当てました。",
+    "act.owner": "会話は {owner} に移りました（{how}）。",
+    "act.overdue": "メッセージの「{rung}」が遅れていることを記録しました。",
+    "act.ticket": "チケット {number} を作成しました。",
+    "act.escalation": "引き継ぎの結果を記録しました：{outcome}。",
+    "act.other": "{what}。",
+    "fact.owner": "担当",
+    "fact.hours": "営業時間",
+    "fact.presence": "在席",
+    "fact.clock": "時計",
+    "fact.agents": "対象の担当者数",
+    "fact.department": "部署",
+    "fact.due_at": "期限",
+    "fact.at": "判断の対象時刻",
+    "fact.now_hours": "判断時の営業時間",
+    "fact.now_presence": "判断時の在席",
+    "fact.now_at": "判断した時刻",
+    "hours.in": "営業中",
+    "hours.out": "営業時間外",
+    "hours.none": "未設定",
+    "presence.some": "オンラインの担当者あり",
+    "presence.none": "オンラインの担当者なし",
+    "presence.unknown": "不明（営業時間だけで判断）",
+    "owner.bot": "ボット",
+    "owner.handed_over": "待ち行列（ボットからの引き継ぎ）",
+    "owner.unassigned": "なし（待ち行列）",
+    "owner.agent": "担当者",
+    "simulate.sent": "オフラインメッセージが送信されます。",
+    "simulate.not_sent": "何も送信されません。",
+    "nothing": "この会話で自動的に行われたことはありません。",
+}
+
+TEXTS: Mapping[str, Mapping[str, str]] = {"en": _EN, "ja": _JA}
+
+
+def language_of(tag: str) -> str:
+    """The language of the catalogue for a tag such as `ja` or `ja-JP`; English for all others."""
+    return "ja" if tag.lower().replace("_", "-").split("-")[0] == "ja" else "en"
+
+
+def say(language: str, key: str, **values: object) -> str:
+    """The text of a key with its values; a key that the catalogue does not know is shown as it is."""
+    return TEXTS[language].get(key, key.rpartition(".")[2]).format(**values)
