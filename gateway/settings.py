@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         None, description="This worker's name, the same after a restart; none = host."
     )
 
+    completion_rate: int = Field(
+        500,
+        ge=1,
+        description="Due timers per second that one completion worker proposes, or one log worker applies.",
+    )
+
     data_dir: Path = Field(
         default_factory=default_data_dir, description="Data of the embedded Kafka and Redis."
     )
