@@ -15,6 +15,7 @@ from gateway.core.decide_timers import settle_timers
 from gateway.core.directory import Account, ReopenOwner
 from gateway.core.draft import LOG, Decision, Draft, Origin
 from gateway.core.facts import Facts
+from gateway.core.hours import is_open
 from gateway.core.messages import Contact, InboundEvent, InboundKind, Receipt
 
 
@@ -143,17 +144,20 @@ def _about_another(draft: Draft, content: Reaction | Edit | Unsend, event: Inbou
 def _reopen(draft: Draft, facts: Facts) -> None:
     draft.add(e.ConversationReopened(e.Reopening.MESSAGE))
     head = draft.conversation.head
-    owner = reopen_owner(draft.conversation, facts)
+    owner = reopen_owner(draft.conversation, facts, draft.now)
     draft.add(e.OwnerChanged(owner, head.owner, head.epoch + 1, e.OwnerChange.REOPENED), LOG)
 
 
-def reopen_owner(conversation: Conversation, facts: Facts) -> Owner:
-    """Who owns a conversation that the contact reopens (PRODUCT A8)."""
+def reopen_owner(conversation: Conversation, facts: Facts, now: int) -> Owner:
+    """Who owns a conversation that the contact reopens (PRODUCT A8): the last agent if online and inside hours,
+    else the bot, else the queue; the department's setting may leave out the agent, or agent and bot."""
     head = conversation.head
     department = facts.directory.departments.get(head.department_id)
     rule = department.reopen_owner if department else ReopenOwner.QUEUE
     last = head.last_agent
-    if rule is ReopenOwner.LAST_AGENT and last and last.id in facts.online:
+    hours = department.hours if department else None
+    inside = hours is None or is_open(hours, now)
+    if rule is ReopenOwner.LAST_AGENT and last and last.id in facts.online and inside:
         agent = facts.directory.agents.get(last.id)
         if agent and head.department_id in agent.departments:
             return Owner(OwnerKind.AGENT, agent.id, agent.name)

@@ -254,3 +254,14 @@ def test_an_answering_agent_of_another_account_list_is_not_available() -> None:
         talk(command(1, ROBO, k.HandOver(k.HandOverReason.BOT_ASKED), epoch=1)).outcome
         == "refused:nobody_available"
     )
+
+
+@pytest.mark.parametrize(("hour", "owner"), [(10, "ann"), (20, "support")])
+def test_the_last_agent_gets_a_reopened_conversation_only_inside_hours(hour: int, owner: str) -> None:
+    facts = replace(with_department(hours=NINE_TO_SIX), online=frozenset({"ann"}))
+    day = T0 - T0 % (24 * HOUR) + 24 * HOUR
+    talk = Talk(facts)
+    talk(inbound(1), ASSIGN, command(2, ANN, k.End()))
+    talk.now = day + hour * HOUR
+    talk(inbound(2))
+    assert talk.head.owner.id == owner
