@@ -134,19 +134,37 @@ def demo(
 
 @app.command()
 def apply(
-    file: Annotated[Path, typer.Option("-f", "--file", help="A directory file (YAML).", exists=True)],
+    file: Annotated[
+        Path, typer.Option("-f", "--file", help="A directory file (YAML).", exists=True, dir_okay=False)
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask after showing what would change.")] = False,
 ) -> None:
     """Make the directory (departments, agents, channel accounts, bots) what the file says."""
-    from gateway.directory_apply import apply_directory  # noqa: PLC0415
-    from gateway.directory_file import DirectoryFileError, parse_directory  # noqa: PLC0415
+    from gateway.core.clock import system_clock, year_of  # noqa: PLC0415
+    from gateway.directory.apply import apply_directory  # noqa: PLC0415
+    from gateway.directory.changes import ForeignEntry  # noqa: PLC0415
+    from gateway.directory.file import DirectoryFileError, menus_beside, parse_directory  # noqa: PLC0415
 
     settings = Settings()
     try:
-        wanted = parse_directory(file.read_text(encoding="utf-8"))
-    except DirectoryFileError as error:
+        text = file.read_text(encoding="utf-8")
+        wanted = parse_directory(text, year=year_of(system_clock()), read=menus_beside(file))
+    except (DirectoryFileError, UnicodeDecodeError) as error:
         raise _problem(error) from error
-    count = _do(apply_directory(_bootstrap(settings), _catalogue(settings), wanted, dry_run=dry_run))
+    for warning in wanted.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+
+    def agree() -> bool:
+        return not ask or typer.confirm("Apply this?")
+
+    work = apply_directory(
+        _bootstrap(settings), _catalogue(settings), wanted.entities, dry_run=dry_run, agree=agree
+    )
+    try:
+        count = _do(work)
+    except ForeignEntry as error:
+        raise _problem(error) from error
     print(f"{count} entries {'would change' if dry_run else 'changed'}.")
 
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from gateway.bus.admin import apply_catalogue
 from gateway.bus.catalogue import Catalogue
+from gateway.core.clock import system_clock, year_of
 from gateway.demo.script import Script
-from gateway.directory_apply import apply_directory
-from gateway.directory_file import parse_directory
+from gateway.directory.apply import apply_directory
+from gateway.directory.file import parse_directory
 from gateway.services import children, simulators
 from gateway.settings import Settings
 from gateway.up import Endpoints, up
@@ -37,7 +38,8 @@ async def demo(settings: Settings, channels: Sequence[str], *, fresh: bool) -> i
         text = DIRECTORY.read_text(encoding="utf-8").replace(
             "http://127.0.0.1:8090", f"http://127.0.0.1:{settings.simulators_port}"
         )
-        await apply_directory(endpoints.kafka, catalogue, parse_directory(text), say=lambda line: None)
+        wanted = parse_directory(text, year=year_of(system_clock())).entities
+        await apply_directory(endpoints.kafka, catalogue, wanted, say=lambda line: None)
 
     async def when_ready(endpoints: Endpoints) -> None:
         print(_welcome(settings), flush=True)  # noqa: T201

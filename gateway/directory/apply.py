@@ -8,14 +8,12 @@ from gateway.bus.catalogue import Catalogue
 from gateway.bus.producer import Producer
 from gateway.bus.replica import Replica
 from gateway.core.directory import DirectoryEntry, Entity
-from gateway.directory_file import diff
+from gateway.directory.changes import Change, diff, shown
 from gateway.wire.framing import decode, encode
-
-_SIGNS = {"add": "+", "change": "~", "remove": "-"}
 
 
 async def read_directory(bootstrap: str, catalogue: Catalogue) -> dict[str, DirectoryEntry]:
-    """Every entry of `cg.directory` by its key."""
+    """Every entry of `cg.directory` by its key. Raises ReplicaBehind, TopicProblem, WireError."""
     replica = Replica(bootstrap, catalogue.directory)
     await replica.start()
     try:
@@ -32,21 +30,35 @@ async def apply_directory(
     *,
     dry_run: bool = False,
     say: Callable[[str], None] = print,
+    agree: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Make the directory what the file says; returns how many entries changed. Raises BrokerUnavailable."""
+    """Make the directory what the file says; returns how many entries changed.
+
+    The difference is shown first; nothing is published with `dry_run` or unless `agree` says so. Raises
+    BrokerUnavailable, ForeignEntry.
+    """
     known = await read_directory(bootstrap, catalogue)
     changes = diff({key: entry.entity for key, entry in known.items()}, wanted)
-    for what, key, _ in changes:
-        say(f"{_SIGNS[what]} {key.replace(':', ' ', 1)}")
+    for change in changes:
+        for line in shown(change):
+            say(line)
     if dry_run or not changes:
         return len(changes)
+    if not agree():
+        return 0
+    await _publish(bootstrap, catalogue, known, changes)
+    return len(changes)
+
+
+async def _publish(
+    bootstrap: str, catalogue: Catalogue, known: dict[str, DirectoryEntry], changes: Sequence[Change]
+) -> None:
     producer = Producer(bootstrap)
     await producer.start()
     try:
-        for _, key, entity in changes:
-            version = known[key].version + 1 if key in known else 1
-            value = encode(DirectoryEntry(entity, version)) if entity is not None else None
-            await producer.send(catalogue.directory, key.encode(), value)
+        for change in changes:
+            version = known[change.key].version + 1 if change.key in known else 1
+            value = encode(DirectoryEntry(change.after, version)) if change.after is not None else None
+            await producer.send(catalogue.directory, change.key.encode(), value)
     finally:
         await producer.stop()
-    return len(changes)
