@@ -8,6 +8,7 @@ import aiohttp
 from redis.asyncio import Redis
 
 from gateway.inbox.process import is_loopback, run
+from gateway.inbox.projection.store import LAYOUT
 from gateway.settings import Settings
 from tests.helpers import eventually
 from tests.inbox.events import listening
@@ -66,7 +67,7 @@ async def test_a_hole_in_the_log_stops_the_process_with_the_reason(inbox: World)
 
 async def test_an_unready_inbox_says_so(inbox: World) -> None:
     redis = Redis.from_url(inbox.redis_url)
-    await redis.delete(f"{inbox.catalogue.prefix}inbox:1:generation")
+    await redis.delete(f"{inbox.catalogue.prefix}inbox:{LAYOUT}:generation")
     await redis.aclose()
     async with aiohttp.ClientSession() as http, http.get(f"{inbox.base}/readyz") as response:
         assert (response.status, (await response.json())["missing"]) == (503, ["projection"])

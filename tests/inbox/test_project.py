@@ -23,8 +23,10 @@ from gateway.core.content import (
     Text,
     Unsend,
 )
+from gateway.core.directory import AutoCompletion, OfflineMessage
 from gateway.core.messages import Contact, InboundKind
 from gateway.core.receipts import Fault, Problem, Rung, Verdict
+from gateway.core.timers import TimerKind
 from gateway.inbox.projection.present import Known, conversation_json, item_json
 from gateway.inbox.projection.project import GapError, apply, needed, touched
 from gateway.inbox.projection.rows import Rows
@@ -39,6 +41,7 @@ from tests.core.build import (
     FACTS,
     HOUR,
     PROFILE,
+    ROBO,
     T0,
     WITH_BOT,
     Talk,
@@ -187,6 +190,7 @@ def test_the_summary_as_the_api_shows_it() -> None:
         "last_at": T0,
         "waiting_since": T0,
         "opened_at": T0,
+        "completes_at": None,
         "window_closes": T0 - 5 + 24 * HOUR,
         "unread": 1,
         "capabilities_ref": "acc1",
@@ -339,7 +343,124 @@ def test_a_handover_starts_the_wait() -> None:
     queue = Owner(OwnerKind.QUEUE, "support", "Support")
     bot = Actor(ActorKind.BOT, "robo", "Robo")
     handed = e.OwnerChanged(queue, Owner(OwnerKind.BOT, "robo", "Robo"), 2, e.OwnerChange.HANDED_OVER)
-    apply(rows, replace(last, seq=3, occurred_at=T0 + 9, actor=bot, happening=handed))
+    apply(rows, replace(last, seq=last.seq + 1, occurred_at=T0 + 9, actor=bot, happening=handed))
     assert codes(rows)[-1] == "handed_over"
     assert rows.summary["waiting_since"] == T0 + 9
-    assert rows.items[3]["params"]["self"] is False
+    assert rows.items[last.seq + 1]["params"]["self"] is False
+
+
+RULE = Actor(ActorKind.RULE, "offline", "offline_message")
+ASSIGNMENT = Actor(ActorKind.RULE, "assignment", "automatic_assignment")
+COMPLETION = Actor(ActorKind.RULE, "completion", "auto_completion")
+OFFER = k.OfferOffline("O6", "event", T0, {"hours": "in"})
+NOT_SENT = k.RecordDecision("offline", "O7", "not_sent", "event", T0, {"hours": "in"})
+
+
+def with_support(facts: Any = FACTS, **changes: Any) -> Any:
+    """The facts with other settings of the department `support`."""
+    department = replace(facts.directory.departments["support"], **changes)
+    return replace(facts, directory=facts.directory.with_entity(department), ticket_number=8)
+
+
+OFFLINE = with_support(offline=OfflineMessage(enabled=True, text="We are away.", ticket_first=True))
+COMPLETING = with_support(completion=AutoCompletion(agent_after=HOUR, farewell="Bye"))
+
+AUTOMATIC: dict[str, tuple[Any, tuple[Any, ...], list[str]]] = {
+    "assigned by the rule (Y1)": (
+        FACTS,
+        (inbound(1), command(1, ASSIGNMENT, k.Assign("ann"), epoch=1)),
+        ["assigned_automatically"],
+    ),
+    "an offline message with its ticket (Y5)": (
+        OFFLINE,
+        (inbound(1), command(1, RULE, OFFER, epoch=1)),
+        ["ticket", "<automatic>"],
+    ),
+    "a decision not to send": (FACTS, (inbound(1), command(1, RULE, NOT_SENT)), []),
+    "completed after silence, with a farewell (Y6)": (
+        COMPLETING,
+        (*MINE, send(2), command(3, COMPLETION, k.FireTimer(TimerKind.COMPLETION, 5))),
+        ["<agent>", "<automatic>", "auto_completed"],
+    ),
+    "a bot hands over (Y9, Y10), and its outcome": (
+        WITH_BOT,
+        (
+            inbound(1),
+            command(1, ROBO, k.HandOver(k.HandOverReason.BOT_ASKED, anyway=True), epoch=1),
+            command(2, RULE, k.RecordEscalation(e.Escalation.QUEUED)),
+        ),
+        ["handed_over"],
+    ),
+    "a ticket by hand (Y5)": (
+        with_support(),
+        (inbound(1), command(1, ANN, k.CreateTicket("Broken"))),
+        ["ticket"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AUTOMATIC)
+def test_what_happens_by_itself_shows(name: str) -> None:
+    facts, given, expected = AUTOMATIC[name]
+    spoken = Talk(facts)
+    for one in given[:-1]:
+        spoken(one)
+    spoken.now = T0 + HOUR  # the last one may be a timer that is due
+    assert spoken(given[-1]).outcome == "accepted"
+    first = 2 if given[1] is not MINE[1] else 3
+    rows = projected(spoken.events)
+    assert codes(rows)[first:] == expected
+    assert len(rows.changed) == len(rows.items), "nothing is shown that is not written"
+    for event in spoken.events:
+        shown = touched(event)
+        assert shown is None or shown in {f"#{event.seq}", *rows.seq_of}
+
+
+def test_the_feature_that_sent_is_the_sender() -> None:
+    spoken = Talk(OFFLINE)
+    rows = projected([*spoken(inbound(1)).events, *spoken(command(1, RULE, OFFER)).events])
+    sent = next(i for i in rows.items.values() if i.get("from") == "automatic")
+    assert sent["sender"] == {"id": "offline", "name": "offline_message"}
+    assert rows.summary is not None
+    assert rows.summary["last"]["from"] == "automatic"
+    assert rows.summary["waiting_since"] == T0, "an automatic text answers nobody"
+
+
+def test_a_ticket_is_found_by_its_number() -> None:
+    first = inbound(1)
+    rows = talk(first, command(1, ANN, k.CreateTicket("Broken", first.event_id)), facts=with_support())
+    system = next(i for i in rows.items.values() if i.get("code") == "ticket")
+    assert system["params"] == {"number": 8, "subject": "Broken", "message_id": first.event_id}
+    assert rows.tickets == {
+        8: {
+            "number": 8,
+            "subject": "Broken",
+            "conversation_id": CONVERSATION,
+            "message_id": first.event_id,
+            "created_at": T0 + 1000,
+            "by": {"kind": "agent", "id": "ann", "name": "Ann"},
+        }
+    }
+
+
+def test_why_a_bot_handed_over_and_where_to() -> None:
+    handed = command(1, ROBO, k.HandOver(k.HandOverReason.CONTACT_ASKED, "sales", anyway=True), epoch=1)
+    rows = talk(inbound(1), handed, facts=WITH_BOT)
+    system = next(i for i in rows.items.values() if i.get("code") == "handed_over")
+    assert (system["params"]["reason"], system["params"]["department"]) == ("contact_asked", "sales")
+    assert rows.summary is not None
+    assert (rows.summary["department_id"], rows.summary["former_departments"]) == ("sales", ["support"])
+    assert views(rows) == {"all", "unassigned"}
+
+
+def test_when_it_will_complete_by_itself() -> None:
+    completes = [
+        talk(*given, facts=COMPLETING).summary["completes_at"]  # type: ignore[index]
+        for given in (
+            MINE,
+            (*MINE, send(2)),
+            (*MINE, send(2), inbound(2)),
+            (*MINE, send(2), command(3, ANN, k.End())),
+        )
+    ]
+    assert completes == [None, T0 + 2000 + HOUR, None, None]

@@ -6,6 +6,7 @@ import time
 
 from redis.asyncio import Redis
 
+from gateway.inbox.projection.store import LAYOUT
 from tests.helpers import eventually
 from tests.inbox.world import Client, World, conversation, history, world
 
@@ -70,8 +71,8 @@ async def test_damaged_rows_are_rebuilt(kafka: str, redis_url: str, topic_prefix
         c = conversation("1")
         before = await ann.raw(f"/conversations/{c}/messages")
         redis = Redis.from_url(redis_url)
-        generation = (await redis.get(f"{topic_prefix}inbox:1:generation")).decode()
-        await redis.delete(f"{topic_prefix}inbox:1:{generation}:summary:{c}")
+        generation = (await redis.get(f"{topic_prefix}inbox:{LAYOUT}:generation")).decode()
+        await redis.delete(f"{topic_prefix}inbox:{LAYOUT}:{generation}:summary:{c}")
         await redis.aclose()
         # The next event of the conversation meets the hole.
         await inbox.write_events(history("1", 6)[-1:])

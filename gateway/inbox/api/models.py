@@ -115,7 +115,10 @@ class Last(Model):
 
 
 class Conversation(Model):
-    """A conversation; `unread` is the asking agent's, `seq` the number of its newest event."""
+    """A conversation; `unread` is the asking agent's, `seq` the number of its newest event.
+
+    `completes_at`: when it is completed by itself if the contact stays silent.
+    """
 
     id: str
     channel: str
@@ -135,6 +138,7 @@ class Conversation(Model):
     last_at: int
     opened_at: int
     waiting_since: int | None
+    completes_at: int | None
     window_closes: int | None
     unread: int
     capabilities_ref: str
@@ -261,6 +265,7 @@ class System(Model):
         "unblocked",
         "handed_over",
         "attention",
+        "ticket",
     ]
     by: By
     params: dict[str, Any]
@@ -273,6 +278,17 @@ class Messages(Model):
     has_before: bool
     has_after: bool
     seq: int
+
+
+class Ticket(Model):
+    """A ticket; `message_id` is the message it was made of, absent for the whole conversation."""
+
+    number: int
+    subject: str
+    conversation_id: str
+    message_id: str | None
+    created_at: int
+    by: By
 
 
 class CommandOut(Model):

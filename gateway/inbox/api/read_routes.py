@@ -122,3 +122,13 @@ async def message_item(parts: Inbox, conversation_id: str, message_id: str) -> d
     if item is None or item["kind"] != "message":
         raise Problem(404, Code.UNKNOWN_MESSAGE.value, "There is no such message in this conversation.")
     return item
+
+
+@router.get("/tickets/{number}", responses=m.answers(m.Ticket))
+async def get_ticket(number: int, parts: InboxOf, who: Reader) -> Response:
+    """A ticket of a conversation that the agent may see."""
+    found = await parts.store.ticket(number)
+    if found is None:
+        raise Problem(404, "not_found", "There is no such ticket.")
+    await visible(parts, who.agent, found["conversation_id"])
+    return json(found)

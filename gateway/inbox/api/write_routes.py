@@ -70,6 +70,13 @@ class NoteIn(Write):
     body: str = Field(min_length=1, max_length=20_000)
 
 
+class TicketIn(Write):
+    """What the ticket is about; `message_id` makes it of one message."""
+
+    subject: str = Field(min_length=1, max_length=200)
+    message_id: str | None = None
+
+
 class ResendIn(Write):
     """Sends a failed message again; `confirm_double` after an unknown outcome, `content` in its place."""
 
@@ -169,6 +176,16 @@ async def unblock(conversation_id: str, given: Write, parts: InboxOf, who: Write
     """Unblocks the contact."""
     await visible(parts, who.agent, conversation_id)
     return await _run(parts, who, conversation_id, given.client_id, k.Unblock(), None)
+
+
+@router.post("/conversations/{conversation_id}/ticket", responses=m.COMMAND)
+async def ticket(conversation_id: str, given: TicketIn, parts: InboxOf, who: Writer) -> Response:
+    """Makes a ticket of the conversation, or of one of its messages; its number is in the system message."""
+    await visible(parts, who.agent, conversation_id)
+    if given.message_id is not None:
+        await message_item(parts, conversation_id, given.message_id)
+    action = k.CreateTicket(given.subject, given.message_id)
+    return await _run(parts, who, conversation_id, given.client_id, action, None)
 
 
 @router.post("/conversations/{conversation_id}/note", responses=m.COMMAND)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from gateway.core import events as e
 from gateway.core.actors import ActorKind, Owner, OwnerKind
 from gateway.core.events import ConversationEvent
+from gateway.core.timers import TimerKind
 from gateway.inbox.content_json import Row
-from gateway.inbox.projection.items import add_system, contact_row, owner_row
+from gateway.inbox.projection.items import actor_row, add_system, contact_row, owner_row
 from gateway.inbox.projection.rows import Rows
 
 
@@ -30,7 +31,7 @@ def owned(rows: Rows, summary: Row, event: ConversationEvent, h: e.OwnerChanged)
     summary["owner"] = owner_row(h.owner)
     summary["epoch"] = h.epoch
     if h.owner.kind is OwnerKind.QUEUE:
-        _enter_queue(summary, event, h.owner.id)
+        _enter_queue(summary, event)
         if h.how is e.OwnerChange.HANDED_OVER and summary["waiting_since"] is None:
             summary["waiting_since"] = event.occurred_at
     code = _OWNED.get(h.how) or _reopened_owner(h.owner)
@@ -41,9 +42,10 @@ def owned(rows: Rows, summary: Row, event: ConversationEvent, h: e.OwnerChanged)
         code,
         to=owner_row(h.owner),
         former=owner_row(h.former) if h.former else None,
-        department=summary["department_id"],
+        department=event.department_id,
         how=h.how.value,
         self=by_self,
+        reason=h.reason,
     )
 
 
@@ -53,12 +55,12 @@ def _reopened_owner(owner: Owner) -> str:
     return "handed_over" if owner.kind is OwnerKind.BOT else "assigned"
 
 
-def _enter_queue(summary: Row, event: ConversationEvent, department_id: str) -> None:
+def _enter_queue(summary: Row, event: ConversationEvent) -> None:
     summary["queued_at"] = event.occurred_at
     former = summary["department_id"]
-    if former != department_id:
-        summary["department_id"] = department_id
-        left = {*summary["former_departments"], former} - {department_id}
+    if former != event.department_id:
+        summary["department_id"] = event.department_id
+        left = {*summary["former_departments"], former} - {event.department_id}
         summary["former_departments"] = sorted(left)
 
 
@@ -73,7 +75,7 @@ _ENDED = {
 def completed(rows: Rows, summary: Row, event: ConversationEvent, h: e.ConversationCompleted) -> None:
     """The conversation came to its end."""
     summary["status"] = "completed"
-    summary["waiting_since"] = None
+    summary["waiting_since"] = summary["completes_at"] = None
     add_system(rows, event, _ENDED[h.how], how=h.how.value)
 
 
@@ -111,3 +113,26 @@ def attention(rows: Rows, summary: Row, event: ConversationEvent, h: e.Attention
 
 def parked(rows: Rows, summary: Row, event: ConversationEvent, h: e.ReceiptParked) -> None:
     """An early receipt: it shows only once its message is known, as StatusChanged."""
+
+
+def timers_changed(rows: Rows, summary: Row, event: ConversationEvent, h: e.TimersChanged) -> None:
+    """When it completes by itself, if the contact stays silent."""
+    ends = (timer.at for timer in h.timers if timer.kind is TimerKind.COMPLETION)
+    summary["completes_at"] = min(ends, default=None)
+
+
+def ticket(rows: Rows, summary: Row, event: ConversationEvent, h: e.TicketCreated) -> None:
+    """A ticket of the conversation or of a message; found again by its number."""
+    add_system(rows, event, "ticket", number=h.number, subject=h.subject, message_id=h.message_id)
+    rows.tickets[h.number] = {
+        "number": h.number,
+        "subject": h.subject,
+        "conversation_id": event.conversation_id,
+        "message_id": h.message_id,
+        "created_at": event.occurred_at,
+        "by": actor_row(event.actor),
+    }
+
+
+def not_shown(rows: Rows, summary: Row, event: ConversationEvent, h: e.Happening) -> None:
+    """Decisions of rules and outcomes of hand-overs: `explain` reads them from the log."""

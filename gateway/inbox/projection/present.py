@@ -10,7 +10,18 @@ from gateway.core.directory import Directory
 from gateway.inbox.content_json import Row
 from gateway.inbox.projection.status import status_json
 
-_SUMMARY = ("owner", "epoch", "episode", "seq", "blocked", "attention", "last", "last_at", "waiting_since")
+_SUMMARY = (
+    "owner",
+    "epoch",
+    "episode",
+    "seq",
+    "blocked",
+    "attention",
+    "last",
+    "last_at",
+    "waiting_since",
+    "completes_at",
+)
 _ITEM = ("edited_at", "unsent_at", "history", "reactions", "attempts")
 
 

@@ -41,9 +41,9 @@ def _named(happening: Any) -> str | None:
 def touched(event: ConversationEvent) -> str | None:
     """Which item the event made or changed: a message id, `#<seq>` of a system message, or none."""
     happening = event.happening
-    if isinstance(happening, e.ContactChanged | e.ReceiptParked | e.ChatOpened):
+    if isinstance(happening, _WITHOUT_ITEM):
         return None
-    if isinstance(happening, e.AttentionRaised):
+    if isinstance(happening, e.AttentionRaised | e.TicketCreated):
         return f"#{event.seq}"
     return _named(happening) or f"#{event.seq}"
 
@@ -89,7 +89,18 @@ def _new_summary(event: ConversationEvent, opened: e.ConversationOpened) -> Row:
         "queued_at": event.occurred_at,
         "waiting_since": None,
         "contact_at": None,
+        "completes_at": None,
     }
+
+
+_WITHOUT_ITEM = (
+    e.ContactChanged,
+    e.ReceiptParked,
+    e.ChatOpened,
+    e.TimersChanged,
+    e.AutomaticDecision,
+    e.EscalationRecorded,
+)
 
 
 _HANDLERS: dict[type, Callable[[Rows, Row, ConversationEvent, Any], None]] = {
@@ -114,4 +125,8 @@ _HANDLERS: dict[type, Callable[[Rows, Row, ConversationEvent, Any], None]] = {
     e.ContactUnblocked: on_conversation.unblocked,
     e.ContactChanged: on_conversation.contact_changed,
     e.AttentionRaised: on_conversation.attention,
+    e.TimersChanged: on_conversation.timers_changed,
+    e.TicketCreated: on_conversation.ticket,
+    e.AutomaticDecision: on_conversation.not_shown,
+    e.EscalationRecorded: on_conversation.not_shown,
 }

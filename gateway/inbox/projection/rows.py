@@ -11,7 +11,7 @@ from gateway.inbox.content_json import Row
 class Rows:
     """Summary, items by the seq of the event that made them, and the seq of each message id.
 
-    `changed` and `received` (seqs of counted messages from the contact) collect what is to be written;
+    `changed`, `received` (seqs of counted messages from the contact) and `tickets` collect what is to be written;
     `orphans` counts events about messages that are not known.
     """
 
@@ -21,6 +21,7 @@ class Rows:
     changed: set[int] = field(default_factory=set)
     new_ids: dict[str, int] = field(default_factory=dict)
     received: list[int] = field(default_factory=list)
+    tickets: dict[int, Row] = field(default_factory=dict)
     orphans: int = 0
 
     @property

@@ -6,9 +6,10 @@ nothing is read or written under the old one.
 
 from __future__ import annotations
 
-# KEYS: generation, summary, items, ids, received, then one per list
+# KEYS: generation, summary, items, ids, received, tickets, then one per list
 # ARGV: generation, expected seq, new seq, conversation id, summary JSON,
-#       number of items, (seq, JSON)…, number of ids, (id, seq)…, number of received, seq…, score or "" per list
+#       number of items, (seq, JSON)…, number of ids, (id, seq)…, number of received, seq…,
+#       number of tickets, (number, JSON)…, score or "" per list
 APPLY = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'lost' end
 local have = tonumber(redis.call('HGET', KEYS[2], 'seq') or '0')
@@ -33,8 +34,13 @@ for _ = 1, tonumber(ARGV[at]) do
   redis.call('ZADD', KEYS[5], ARGV[at + 1], ARGV[at + 1])
   at = at + 1
 end
-for n = 6, #KEYS do
-  local score = ARGV[at + n - 5]
+at = at + 1
+for _ = 1, tonumber(ARGV[at]) do
+  redis.call('HSET', KEYS[6], ARGV[at + 1], ARGV[at + 2])
+  at = at + 2
+end
+for n = 7, #KEYS do
+  local score = ARGV[at + n - 6]
   if score == '' then redis.call('ZREM', KEYS[n], ARGV[4])
   else redis.call('ZADD', KEYS[n], score, ARGV[4]) end
 end

@@ -22,7 +22,7 @@ from gateway.inbox.content_json import Row
 from gateway.inbox.projection import scripts
 from gateway.inbox.projection.rows import Rows
 
-LAYOUT = 1
+LAYOUT = 2
 """Counts up when the rows change their form: then a new generation is built from the log."""
 
 CURSORS = "cursors"
@@ -235,6 +235,11 @@ class Store:
         found = await self._read(ask)
         rows = {c: rows_of(refs, part) for (c, refs), part in zip(order, found, strict=True)}
         return {c: [r.items[seq] for seq in sorted(r.items)] for c, r in rows.items()}
+
+    async def ticket(self, number: int) -> Row | None:
+        """The ticket of this number. Raises RebuildingError."""
+        found = (await self._read(lambda pipe: pipe.hget(self.key("tickets"), str(number))))[0]
+        return from_json(found) if found else None
 
     async def result(self, command_id: str) -> bytes | None:
         """The kept result of a command."""

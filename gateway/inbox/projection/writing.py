@@ -48,6 +48,7 @@ def _save(store: Store, pipe: Pipeline, before: int, listed: dict[str, int], row
     now = lists(summary)
     moves = {key: now.get(key, "") for key in {**listed, **now} if now.get(key) != listed.get(key)}
     keys = [store.generation_key, *store.three(conversation), store.key("received", conversation)]
+    keys.append(store.key("tickets"))
     arguments: list[Any] = [store.generation, before, summary["seq"], conversation, to_json(summary)]
     arguments.append(len(rows.changed))
     for seq in sorted(rows.changed):
@@ -55,7 +56,10 @@ def _save(store: Store, pipe: Pipeline, before: int, listed: dict[str, int], row
     arguments.append(len(rows.new_ids))
     for message_id, seq in rows.new_ids.items():
         arguments += (message_id, seq)
-    arguments += (len(rows.received), *rows.received, *moves.values())
+    arguments += (len(rows.received), *rows.received, len(rows.tickets))
+    for number, ticket in rows.tickets.items():
+        arguments += (number, to_json(ticket))
+    arguments += moves.values()
     store.call(pipe, "apply", [*keys, *(store.key(name) for name in moves)], arguments)
 
 

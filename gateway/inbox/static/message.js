@@ -75,7 +75,10 @@ function variant({ code, by, params = {} }) {
   if (code === "assigned" && by?.kind !== "agent") return "assigned_automatically";
   if (code === "handed_over" && params.to?.kind === "bot") return "handed_to_bot";
   if (code === "reopened") return has(`system.reopened.${params.how}`) ? `reopened.${params.how}` : "reopened.by_hand";
+  if (code === "handed_over" && has(`system.handed_over.${params.reason}`)) return `handed_over.${params.reason}`;
   if (code === "queued" && !params.department && !params.to) return "queued_plain";
+  if (code === "ticket" && by?.kind === "rule") return "ticket_automatic";
+  if (code === "ended" && params.how === "blocked") return "ended_blocked";
   return has(`system.${code}`) ? code : "other";
 }
 
@@ -84,7 +87,7 @@ export function systemText(item) {
   const { code, by, params = {} } = item;
   const nobody = t(has(`actor.${by?.kind}`) ? `actor.${by.kind}` : "actor.rule");
   const place = params.to?.kind === "queue" && params.to.name ? params.to.name : departmentName(named(params.department));
-  const words = { by: (by?.kind !== "rule" && by?.name) || nobody, to: named(params.to), department: place, when: dateTime(item.at), code };
+  const words = { by: (by?.kind !== "rule" && by?.name) || nobody, to: named(params.to), department: place, number: String(params.number ?? ""), when: dateTime(item.at), code };
   return [`system.${variant(item)}`, words];
 }
 
