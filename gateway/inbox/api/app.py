@@ -12,6 +12,7 @@ from starlette.routing import Route
 
 from gateway import metrics
 from gateway.inbox.api import (
+    directory_routes,
     event_routes,
     explain_routes,
     offline_routes,
@@ -48,6 +49,7 @@ def make_app(parts: Inbox, static: Path = STATIC) -> FastAPI:
         write_routes,
         event_routes,
         offline_routes,
+        directory_routes,
         explain_routes,
     ):
         app.include_router(routes.router, prefix=BASE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -15,16 +14,10 @@ from gateway.core.content import Clear, Text
 from gateway.core.conversation import Head
 from gateway.core.decide_sending import split
 from gateway.core.directory import (
-    Agent,
     Department,
     Directory,
-    DirectoryEntry,
     OfflineMessage,
-    Role,
-    check_permission,
-    entry_key,
 )
-from gateway.core.errors import Code
 from gateway.core.facts import Facts
 from gateway.core.merge_field_catalogue import CATALOGUE, Situation, sample_values
 from gateway.core.merge_fields import FieldProblem, check, merge
@@ -37,14 +30,9 @@ from gateway.explain_texts import language_of, say
 from gateway.inbox.api import models as m
 from gateway.inbox.api import offline_models as o
 from gateway.inbox.api.context import Inbox, InboxOf, Reader, Writer, json
-from gateway.inbox.api.problems import Problem
-from gateway.inbox.api.problems import check as check_allowed
-from gateway.wire.framing import encode
-from gateway.wire.headers import headers_for, type_name
+from gateway.inbox.api.departments import administered, publish
 
 router = APIRouter(prefix="/departments/{department_id}/offline-message", tags=["offline message"])
-
-VISIBLE_SECONDS = 2.0
 
 _SAVE: m.Responses = {
     **m.answers(o.OfflineMessageOut),
@@ -55,7 +43,7 @@ _SAVE: m.Responses = {
 @router.get("", responses=m.answers(o.OfflineMessageOut))
 async def get_offline_message(department_id: str, parts: InboxOf, who: Reader) -> Response:
     """The department's offline message. For its administrators."""
-    department = _department(parts, who.agent, department_id)
+    department = administered(parts, who.agent, department_id)
     return json(_shown(department, who.agent.locale))
 
 
@@ -64,13 +52,13 @@ async def put_offline_message(
     department_id: str, body: o.OfflineMessageIn, parts: InboxOf, who: Writer
 ) -> Response:
     """Save it; an unknown merge field or too long a text is refused, one that is always empty only warned of."""
-    department = _department(parts, who.agent, department_id)
+    department = administered(parts, who.agent, department_id)
     offline = _offline(body)
     problems = _problems(offline, who.agent.locale)
     if refused := [shown for problem, shown in problems if problem.refused]:
         return _refused(refused)
     changed = replace(department, offline=offline)
-    await _publish(parts, changed)
+    await publish(parts, changed)
     return json(_shown(changed, who.agent.locale))
 
 
@@ -79,7 +67,7 @@ async def preview_offline_message(
     department_id: str, body: o.PreviewIn, parts: InboxOf, who: Writer
 ) -> Response:
     """The text as a sample contact would get it, in parts per channel account."""
-    department = _department(parts, who.agent, department_id)
+    department = administered(parts, who.agent, department_id)
     offline = department.offline or OfflineMessage()
     offline = replace(
         offline,
@@ -98,7 +86,7 @@ async def simulate_offline_message(
     department_id: str, body: o.SimulateIn, parts: InboxOf, who: Writer
 ) -> Response:
     """What would happen to a message at this time (O16), by the very table that decides."""
-    department = _department(parts, who.agent, department_id)
+    department = administered(parts, who.agent, department_id)
     at = parts.clock() if body.at is None else body.at
     found = judge(department, body.owner, body.blocked, body.presence, at)
     lang = language_of(who.agent.locale)
@@ -114,17 +102,6 @@ async def simulate_offline_message(
             "text": _merged(parts, department, at, offline.text) if found.send and offline else None,
         }
     )
-
-
-def _department(parts: Inbox, agent: Agent, department_id: str) -> Department:
-    """Raises Problem 403 or 404."""
-    department = parts.replicas.known.directory.departments.get(department_id)
-    if department is None or department.tenant != agent.tenant:
-        raise Problem(404, Code.UNKNOWN_DEPARTMENT.value, "There is no such department.")
-    check_allowed(check_permission(agent, department.tenant, department_id))
-    if agent.role is not Role.ADMINISTRATOR:
-        raise Problem(403, Code.FORBIDDEN.value, "Only an administrator of the department may do this.")
-    return department
 
 
 def _offline(body: o.OfflineMessageIn) -> OfflineMessage:
@@ -231,14 +208,3 @@ def _parts_of(parts: Inbox, department_id: str, text: str) -> list[dict[str, Any
         }
         found.append(row)
     return found
-
-
-async def _publish(parts: Inbox, department: Department) -> None:
-    """Publishes the department and waits a little until this process sees it. Raises BrokerUnavailable."""
-    key = entry_key(department)
-    entry = DirectoryEntry(department, parts.replicas.directory_version(key) + 1)
-    headers = headers_for(f"{key}:{entry.version}", type_name(DirectoryEntry), "inbox", key, parts.clock())
-    await parts.producer.send(parts.catalogue.directory, key.encode(), encode(entry), headers)
-    deadline = parts.clock() + int(VISIBLE_SECONDS * 1000)
-    while parts.replicas.directory_version(key) < entry.version and parts.clock() < deadline:
-        await asyncio.sleep(0.02)
