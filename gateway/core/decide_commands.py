@@ -11,7 +11,7 @@ from gateway.core import ids
 from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
 from gateway.core.apply import overdue_key
 from gateway.core.commands import Command, CommandResult
-from gateway.core.conversation import Conversation, ConversationStatus
+from gateway.core.conversation import Conversation, ConversationStatus, Head
 from gateway.core.decide_automatic import create_ticket, offer_offline, record_decision
 from gateway.core.decide_escalation import hand_over, record_escalation
 from gateway.core.decide_sending import resend, send_message
@@ -98,6 +98,17 @@ def _check(state: Conversation, command: Command, facts: Facts) -> Refusal | Non
     if command.epoch is not None and command.epoch != head.epoch:
         detail = f"The conversation has changed hands; it belongs to {head.owner.name or head.owner.id} now."
         return Refusal(Code.STALE_EPOCH, detail, offer="assign")
+    return _check_bot(head, command) if command.actor.kind is ActorKind.BOT else None
+
+
+_BOTS_MAY = (k.SendMessage, k.HandOver, k.End)
+
+
+def _check_bot(head: Head, command: Command) -> Refusal | None:
+    if not isinstance(command.action, _BOTS_MAY):
+        return Refusal(Code.FORBIDDEN, "A bot can send, hand over and end.")
+    if head.owner.kind is not OwnerKind.BOT or head.owner.id != command.actor.id:
+        return Refusal(Code.NOT_OWNER, f"The conversation belongs to {head.owner.name or head.owner.id}.")
     return None
 
 

@@ -22,7 +22,8 @@ def hand_over(draft: Draft, action: k.HandOver, facts: Facts) -> Refusal | None:
     if head.status is ConversationStatus.COMPLETED:
         return Refusal(Code.ALREADY_COMPLETED, "The conversation is completed.")
     department_id = action.department_id or head.department_id
-    if department_id not in facts.directory.departments:
+    department = facts.directory.departments.get(department_id)
+    if department is None or department.tenant != head.tenant:
         return Refusal(Code.UNKNOWN_DEPARTMENT, "There is no such department.")
     if (
         actor.kind is ActorKind.BOT
