@@ -17,7 +17,7 @@ import uvloop
 from aiokafka.errors import KafkaError
 from redis.exceptions import RedisError
 
-from gateway.bench import log, processor, projection, restore, webhook, whole
+from gateway.bench import log, processor, projection, restore, timers, webhook, whole
 from gateway.bench.place import CannotMeasure, Place
 from gateway.bench.report import Failed, Row, lines, machine
 from gateway.bus.admin import TopicProblem
@@ -34,6 +34,7 @@ ROWS: dict[str, Callable[[Place], Awaitable[Row]]] = {
     "whole": whole.measure,
     "restore": restore.measure,
     "projection": projection.measure,
+    "timers": timers.measure,
 }
 _BEGUN = perf_counter()
 NO_FIGURE = (

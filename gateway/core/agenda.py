@@ -61,7 +61,7 @@ class Agenda:
 
 
 class Allowance:
-    """How many may go now, at `rate` per second; what one second would allow is saved up at most."""
+    """How many may go now, at a rate per second; what half a second allows is saved up at most."""
 
     def __init__(self, now: int) -> None:
         self._saved = 0.0
@@ -71,7 +71,7 @@ class Allowance:
         """How many may go at `now` (Unix milliseconds). Asking takes nothing; `use` does."""
         passed = max(0, now - self._asked_at)
         self._asked_at = now
-        self._saved = min(max(1.0, rate), self._saved + rate * passed / 1000)
+        self._saved = min(max(1.0, rate / 2), self._saved + rate * passed / 1000)
         return int(self._saved)
 
     def use(self, count: int) -> None:

@@ -14,7 +14,11 @@ from gateway.settings import Settings
 KEYS = {
     "kind", "name", "what", "unit", "measured", "bare", "bare_is", "ratio", "target", "met", "more", "growth",
 }  # fmt: skip
-GROWTH = {"log": ["1x (50)", "10x (150)"], "restore": ["1x (100)", "10x (1,000)"]}
+GROWTH = {
+    "log": ["1x (50)", "10x (150)"],
+    "restore": ["1x (100)", "10x (1,000)"],
+    "timers": ["1x (1,000)", "10x (10,000)"],
+}
 ROW = Row("log", "the log", "records/s", 5_000, 20_000, "bare loop", "ratio at least 15%", True)
 
 
