@@ -93,7 +93,7 @@ class People:
                 self._presence(name, PresenceState.OFFLINE, 0)
         elif chance < 0.5 and agent in self._online:
             self._presence(agent, PresenceState.OFFLINE, 0)
-            if self._schedule.fault("presence flapped", 0.5):
+            if self._schedule.fault("presence flapped", 0.8):
                 back = rng.randint(50, 3_000)
                 self._schedule.after(back, lambda: self._presence(agent, PresenceState.ONLINE, 10 * MINUTE))
         else:
@@ -110,7 +110,7 @@ class People:
         """Something happens; how long until the next act (milliseconds)."""
         rng = self._rng
         acts = (self._contact, self._agent, self._people_move, self._settings, self._race)
-        rng.choices(acts, (45, 40, 7, 2, 6))[0]()
+        rng.choices(acts, (42, 38, 10, 2, 8))[0]()
         chance = rng.random()
         if chance < 0.72:
             return rng.randint(1, 12_000)

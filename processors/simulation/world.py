@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from gateway.bus.catalogue import Catalogue
-from gateway.bus.partition_state import PartitionState
+from gateway.bus.partition_state import Overlay, PartitionState
 from gateway.bus.partitioner import partition_for
 from gateway.bus.records import Headers, Record
 from gateway.conversation_log.deadlines import GRACE_MS
@@ -33,6 +33,7 @@ from processors.simulation.schedule import Broken, Schedule
 
 EVENTS = 200
 CONVERSATIONS = 5
+ACTS = 80
 ACTS_AT_MOST = 2_000
 _ASKER: Headers = ((REPLY_TO, b"inbox"),)
 _ORDER = {rung: n for n, rung in enumerate(Rung)}
@@ -95,7 +96,7 @@ class World:
         for rule in self.rules:
             rule.start()
         acts = 0
-        while self.checks.count < EVENTS or self.checks.opened < CONVERSATIONS or acts < 60:
+        while self.checks.count < EVENTS or self.checks.opened < CONVERSATIONS or acts < ACTS:
             acts += 1
             if acts > ACTS_AT_MOST:
                 raise Broken(f"after {acts} acts there are only {self.checks.count} events")
@@ -138,8 +139,6 @@ class World:
 
     def _check_conversation(self, conversation_id: str, states: list[PartitionState]) -> None:
         key = conversation_id.encode()
-        from gateway.bus.partition_state import Overlay
-
         kept = load(Overlay(states[self._partition(key)]), key)
         folded: Conversation | None = None
         for event in self.checks.views[conversation_id].events:
