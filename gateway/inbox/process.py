@@ -22,8 +22,9 @@ from gateway.inbox.api.app import make_app
 from gateway.inbox.api.context import Inbox
 from gateway.inbox.commands import CommandDesk
 from gateway.inbox.cursors import CursorTaker
+from gateway.inbox.leases import TIMING, Timing
 from gateway.inbox.live import Live
-from gateway.inbox.presence import Presences
+from gateway.inbox.presence import Leases, Presences
 from gateway.inbox.projection.follower import Follower
 from gateway.inbox.projection.store import CURSORS, RESULTS, Store
 from gateway.inbox.projection.worker import Projector
@@ -45,6 +46,7 @@ class Where:
     redis_url: str
     catalogue: Catalogue
     loopback: bool = True
+    timing: Timing = TIMING
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,8 @@ async def _parts(
     live = Live(bootstrap, catalogue.conversations, store())
     results = store()
     desk = CommandDesk(producer, catalogue.commands, results, instance, clock)
-    presences = Presences(producer, catalogue.presence, replicas, live, clock)
+    held = Leases(redis, catalogue.prefix)
+    presences = Presences(producer, catalogue.presence, replicas, live, clock, held, instance, where.timing)
     parts = Inbox(
         bootstrap=bootstrap,
         catalogue=catalogue,

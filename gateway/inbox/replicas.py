@@ -11,6 +11,7 @@ from gateway.bus.replica import Replica, ReplicaBehind
 from gateway.core.capabilities import CapabilityProfile
 from gateway.core.directory import Agent, Directory, DirectoryEntry
 from gateway.core.messages import Presence, PresenceState
+from gateway.inbox.leases import is_heartbeat, is_present
 from gateway.inbox.projection.present import Known
 from gateway.wire.framing import decode
 
@@ -22,12 +23,17 @@ PresenceChanged = Callable[[Presence], None]
 
 
 class Replicas:
-    """Follows the three topics; `known` and the rest are always the newest."""
+    """Follows the three topics; `known` and the rest are always the newest.
+
+    `presences` is by agent, `heartbeats` by the key of each inbox's proof of life: those are nobody's presence.
+    `on_presence` hears of every state that changed.
+    """
 
     def __init__(self, bootstrap: str, catalogue: Catalogue) -> None:
         self._directory = Directory()
         self._profiles: dict[str, CapabilityProfile] = {}
-        self._presence: dict[str, Presence] = {}
+        self.presences: dict[str, Presence] = {}
+        self.heartbeats: dict[str, Presence] = {}
         self._known = Known()
         self._replicas = (
             Replica(bootstrap, catalogue.directory, self._take_directory),
@@ -82,15 +88,8 @@ class Replicas:
 
     def presence(self, agent_id: str, now: int) -> PresenceState:
         """The agent's presence at `now` (Unix milliseconds); offline when the lease is over."""
-        found = self._presence.get(agent_id)
-        if found is None or found.online_until <= now:
-            return PresenceState.OFFLINE
-        return found.state
-
-    def chosen_presence(self, agent_id: str) -> PresenceState:
-        """What the agent chose last, whether or not the lease still holds."""
-        found = self._presence.get(agent_id)
-        return found.state if found else PresenceState.OFFLINE
+        found = self.presences.get(agent_id)
+        return found.state if found is not None and is_present(found, now) else PresenceState.OFFLINE
 
     def _take_directory(self, key: bytes, value: bytes | None) -> None:
         if value is None:
@@ -107,12 +106,15 @@ class Replicas:
         self._renew()
 
     def _take_presence(self, key: bytes, value: bytes | None) -> None:
+        name = key.decode()
+        kept = self.heartbeats if is_heartbeat(name) else self.presences
+        before = kept.pop(name, None)
         if value is None:
-            self._presence.pop(key.decode(), None)
             return
-        presence = decode(value, Presence)
-        self._presence[presence.agent_id] = presence
-        if self.on_presence is not None:
+        presence = kept[name] = decode(value, Presence)
+        # One that ran out unnoticed was shown as offline meanwhile, so it is told again.
+        same = before is not None and before.state is presence.state and before.online_until > presence.at
+        if self.on_presence is not None and kept is self.presences and not same:
             self.on_presence(presence)
 
     def _renew(self) -> None:

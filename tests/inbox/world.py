@@ -23,6 +23,7 @@ from gateway.core.directory import DirectoryEntry, entry_key
 from gateway.core.events import ConversationEvent
 from gateway.core.messages import InboundEvent
 from gateway.inbox.api.app import make_app
+from gateway.inbox.leases import Timing
 from gateway.inbox.passwords import hash_password
 from gateway.inbox.process import Running, Where, running
 from gateway.ops import serving
@@ -188,9 +189,9 @@ class World:
 
         self.stack.push_async_callback(end)
 
-    async def run_inbox(self) -> None:
+    async def run_inbox(self, timing: Timing) -> None:
         """The inbox on a free port."""
-        where = Where(self.bootstrap, self.redis_url, self.catalogue)
+        where = Where(self.bootstrap, self.redis_url, self.catalogue, timing=timing)
         self.inbox = await self.stack.enter_async_context(running(where, system_clock))
         port = free_port()
         await self.stack.enter_async_context(serving(make_app(self.inbox.parts), "127.0.0.1", port))
@@ -218,6 +219,7 @@ async def world(
     *,
     log: bool = True,
     before: Callable[[World], Any] | None = None,
+    timing: Timing | None = None,
 ) -> AsyncIterator[World]:
     """Topics, directory, the log (unless not wanted) and the inbox."""
     catalogue = Catalogue(prefix, channels=(CHANNEL,), partitions=PARTITIONS)
@@ -231,7 +233,7 @@ async def world(
             await before(made)
         if log:
             await made.run_log()
-        await made.run_inbox()
+        await made.run_inbox(timing or Timing())
         yield made
 
 
