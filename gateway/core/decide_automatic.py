@@ -24,6 +24,8 @@ OFFLINE = Actor(ActorKind.RULE, "offline", "offline_message")
 def send_automatic(draft: Draft, facts: Facts, text: str, actor: Actor) -> bool:
     """Send an automatic text with its merge fields filled; False when the channel does not take it now."""
     merged = merge(text, merge_values(draft.conversation.head, facts, draft.now))
+    if not merged.strip():
+        return False  # nothing but fields without a value
     message_id = ids.message_id(ids.derive(draft.origin.cause, actor.id, str(len(draft.events))))
     return queue_message(draft, facts, Clear(Text(merged)), message_id, actor) is None
 

@@ -174,6 +174,16 @@ def test_a_ticket_comes_first_and_without_one_the_other_text_is_sent() -> None:
         assert talk(offer(2)).outbound[0].content.content.body == text
 
 
+def test_a_text_of_which_nothing_is_left_is_not_sent() -> None:
+    facts = with_department(offline=OfflineMessage(True, "${User.Support Rep Name}"))
+    talk = Talk(facts)
+    talk(inbound(1))
+    decision = talk(offer(2))
+    assert names(decision) == ["AutomaticDecision"]
+    assert decision.events[0].happening.outcome == "not_possible"
+    assert decision.outbound == ()
+
+
 def test_a_decision_that_changed_nothing_is_recorded_once() -> None:
     talk = Talk()
     talk(inbound(1))

@@ -9,9 +9,13 @@ from pathlib import Path
 
 from gateway.core import commands as k
 from gateway.core.actors import Actor, ActorKind, OwnerKind
+from gateway.core.clock import system_clock
 from gateway.core.events import ConversationCompleted, ConversationEvent, MessageQueued, TimersChanged
 from gateway.core.hours import next_opening
 from gateway.core.hours_text import describe_instant
+from gateway.embedded.redis import EmbeddedRedis
+from gateway.inbox.leases import Timing
+from gateway.inbox.process import Where, running
 from tests.e2e.offline.world import BOT, CLOSED, HOUR, OPEN, Case, World, soon_open, without, world
 from tests.helpers import eventually
 
@@ -29,13 +33,14 @@ O9 = Case("o9", CLOSED)
 REACTION = Case("re", CLOSED)
 OFF = without(Case("off", CLOSED), enabled=False)
 TICKET = without(Case("tik", CLOSED), ticket_first=True, text="Ticket ${Ticket.Number}.")
-LATE_SOMEBODY = Case("bs", soon_open())
-LATE_NOBODY = Case("bn", soon_open())
+LATE_SOMEBODY = Case("bs", soon_open)
+LATE_NOBODY = Case("bn", soon_open)
+SEEN = Case("se", OPEN)
 BLIND_OPEN = Case("uo", OPEN)
 BLIND_CLOSED = Case("uc", CLOSED)
 CASES = [
     *(O1, O2, O3, O4, O5, O5_ONLINE, O6, O7, O8, O8_BY_PRESENCE, O9),
-    *(REACTION, OFF, TICKET, LATE_SOMEBODY, LATE_NOBODY, BLIND_OPEN, BLIND_CLOSED),
+    *(REACTION, OFF, TICKET, LATE_SOMEBODY, LATE_NOBODY, SEEN, BLIND_OPEN, BLIND_CLOSED),
 ]
 HAND_OVER = k.HandOver(k.HandOverReason.BOT_ASKED)
 INBOX = "@inbox-1"
@@ -57,7 +62,7 @@ async def test_who_gets_the_offline_message_and_why(kafka: str, topic_prefix: st
             await here.told({LATE_SOMEBODY: ["O7 not_sent"], LATE_NOBODY: ["O6 sent"]})
             here.clock.offset = 0
             await rows(here)
-            await without_presence(here)
+            await redis_stops(here)
         await as_people_see_it(here, kafka, topic_prefix)
 
 
@@ -111,12 +116,26 @@ async def rows(here: World) -> None:
     assert yes.facts["clock"].endswith(" UTC")
 
 
-async def without_presence(here: World) -> None:
-    """No inbox proves that it lives any more: by hours only, and it says so."""
-    await here.presence(INBOX, 0)
-    for case in (BLIND_OPEN, BLIND_CLOSED):
-        here.writes(case)
-    acts = await here.told({BLIND_OPEN: ["O7 not_sent"], BLIND_CLOSED: ["O5 sent"]})
+async def redis_stops(here: World) -> None:
+    """While its Redis works an inbox proves that it lives; without, decisions go by hours only and say so."""
+    redis = EmbeddedRedis(here.folder / "redis")
+    await redis.start()
+    quick = Timing(renew=300, grace=1_000, valid=10_000, alive=5_000)
+    catalogue = here.bench.catalogue
+    where = Where(here.bench.settings.kafka_bootstrap_servers or "", redis.url, catalogue, timing=quick)
+    try:
+        async with running(where, system_clock):
+            await here.heartbeats(lambda keys: len(keys) > 1)
+            await here.presence(INBOX, 0)
+            here.writes(SEEN)
+            await here.told({SEEN: ["O6 sent"]})
+            await redis.stop()
+            await here.heartbeats(lambda keys: not keys)
+            for case in (BLIND_OPEN, BLIND_CLOSED):
+                here.writes(case)
+            acts = await here.told({BLIND_OPEN: ["O7 not_sent"], BLIND_CLOSED: ["O5 sent"]})
+    finally:
+        await redis.stop()
     for case in (BLIND_OPEN, BLIND_CLOSED):
         decision = next(a for a in acts[case.conversation] if a.act == "decision")
         assert "presence: unknown, so by hours only" in decision.details
@@ -124,7 +143,7 @@ async def without_presence(here: World) -> None:
 
 async def as_people_see_it(here: World, kafka: str, prefix: str) -> None:
     """The phones, the conversations, and the command line."""
-    got = [O1, O2, O5, O5_ONLINE, O6, O8_BY_PRESENCE, O9, LATE_NOBODY, BLIND_CLOSED]
+    got = [O1, O2, O5, O5_ONLINE, O6, O8_BY_PRESENCE, O9, LATE_NOBODY, SEEN, BLIND_CLOSED]
     await eventually(lambda: all(here.received(c) for c in (*got, TICKET)), 20)
     events = await here.events()
     for case in got:

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from gateway.conversation_log import process as log_process
 from gateway.core import commands as k
 from gateway.core import ids
 from gateway.core.actors import Actor, ActorKind
+from gateway.core.availability import HEARTBEAT
 from gateway.core.clock import system_clock
 from gateway.core.directory import (
     Account,
@@ -44,7 +46,7 @@ from gateway.core.hours import BusinessHours, Interval, Week
 from gateway.core.messages import Presence, PresenceState
 from gateway.explain import Act, explain
 from gateway.settings import Settings
-from gateway.wire.framing import encode
+from gateway.wire.framing import decode, encode
 from processors.app import Options, run
 from tests.conversation_log.harness import QUICK, Bench, died
 from tests.helpers import eventually
@@ -65,8 +67,9 @@ def _closed() -> BusinessHours:
     return BusinessHours("UTC", Week(**{in_three_days: (Interval(540, 1080),)}))
 
 
+@cache
 def soon_open() -> BusinessHours:
-    """Opens in half an hour, for three hours."""
+    """Opens half an hour after the first call, for three hours."""
     now = time.gmtime()
     start = (now.tm_hour * 60 + now.tm_min + 30) % 1440
     return BusinessHours("UTC", Week(*[(Interval(start, start + 180),)] * 7))
@@ -80,10 +83,15 @@ class Case:
     """One department with one channel account and one agent, and one contact who writes there."""
 
     key: str
-    hours: BusinessHours | None
+    given: BusinessHours | Callable[[], BusinessHours] | None
     online: bool = False
     bot: bool = False
     offline: OfflineMessage | None = OFFLINE
+
+    @property
+    def hours(self) -> BusinessHours | None:
+        """The department's hours."""
+        return self.given() if callable(self.given) else self.given
 
     @property
     def phone(self) -> str:
@@ -170,6 +178,19 @@ class World:
         now = system_clock()
         record = Presence(key, TENANT, state, now, now + seconds * 1000)
         await self.bench.producer.send(self.bench.catalogue.presence, key.encode(), encode(record))
+
+    async def heartbeats(self, good: Callable[[set[str]], bool], seconds: float = 30.0) -> None:
+        """Waits until the inboxes that prove at this moment that they live are as wanted."""
+
+        async def look() -> bool:
+            now, newest = system_clock(), {}
+            for record in await self.bench.records(self.bench.catalogue.presence):
+                newest[record.key.decode()] = record.value and decode(record.value, Presence).online_until
+            alive = {k for k, until in newest.items() if k.startswith(HEARTBEAT) and (until or 0) > now}
+            assert good(alive), alive
+            return True
+
+        await eventually(look, seconds, every=0.3)
 
     async def does(self, case: Case, actor: Actor, action: k.Action, n: int = 1) -> None:
         """A command of an agent or a bot."""
