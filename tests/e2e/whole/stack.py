@@ -59,7 +59,7 @@ class Demo:
 
     def start(self) -> None:
         """Start and wait until the inbox is usable."""
-        names = ("INBOX", "CONNECTORS", "SIMULATORS", "LOG", "PROCESSORS", "KAFKA", "REDIS")
+        names = ("INBOX", "CONNECTORS", "SIMULATORS", "LOG", "PROCESSORS", "BOTS", "KAFKA", "REDIS")
         self.ports = dict(zip(names, free_ports(len(names)), strict=True))
         env = {**os.environ, **{f"GATEWAY_{name}_PORT": str(port) for name, port in self.ports.items()}}
         env |= {"GATEWAY_DATA_DIR": str(self.folder / "data"), "PYTHONUNBUFFERED": "1"}
