@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gateway.core import conversation as c
@@ -195,13 +195,13 @@ def _with_message(state: Conversation, message: c.SentMessage, now: int) -> Conv
     return Conversation(head, state.seen, sent)
 
 
-def _sent_too_many(sent: tuple[c.SentBlock, ...], now: int) -> bool:
+def _sent_too_many(sent: Sequence[c.SentBlock], now: int) -> bool:
     count = (len(sent) - 1) * c.SENT_PER_BLOCK
     old = sent[0].messages[-1].at < now - c.MEMORY_MS
     return count >= c.SENT_AT_MOST or (old and count >= c.SENT_AT_LEAST)
 
 
-def _without_old_content(sent: tuple[c.SentBlock, ...]) -> tuple[c.SentBlock, ...]:
+def _without_old_content(sent: Sequence[c.SentBlock]) -> Sequence[c.SentBlock]:
     kept = c.CONTENT_KEPT // c.SENT_PER_BLOCK + 1
     if len(sent) <= kept or all(m.content is None for m in sent[-kept - 1].messages):
         return sent
@@ -275,7 +275,7 @@ def _remembered(state: Conversation, event: e.ConversationEvent) -> Conversation
     return Conversation(head, seen, state.sent)
 
 
-def _seen_too_many(seen: tuple[c.SeenBlock, ...], now: int) -> bool:
+def _seen_too_many(seen: Sequence[c.SeenBlock], now: int) -> bool:
     left = (len(seen) - 1) * c.SEEN_PER_BLOCK
     old = seen[0].newest_at < now - c.MEMORY_MS
     return left >= c.SEEN_AT_MOST or (old and left >= c.SEEN_AT_LEAST)

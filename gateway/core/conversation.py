@@ -6,7 +6,7 @@ recognised) and how the messages we sent are doing; old blocks are dropped as DE
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -172,8 +172,8 @@ class Conversation:
     """Head and blocks together; block n of `seen` has the number `head.seen_from + n`."""
 
     head: Head
-    seen: tuple[SeenBlock, ...] = ()
-    sent: tuple[SentBlock, ...] = ()
+    seen: Sequence[SeenBlock] = ()
+    sent: Sequence[SentBlock] = ()
 
     def seq_of_cause(self, cause: str) -> int | None:
         """Seq of the first event this cause led to; None if the cause is not remembered."""
