@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from connectors.registry import discover
 from gateway.bots import process
+from gateway.bus.admin import apply_catalogue
+from gateway.bus.catalogue import Catalogue
 from gateway.core import commands as k
 from gateway.core import ids
 from gateway.core.actors import OwnerKind
@@ -21,6 +26,8 @@ from gateway.core.content import Choice, Clear, Content, Postback, Text, plain_t
 from gateway.core.directory import Account, Bot, BotKind
 from gateway.core.events import ConversationEvent, MessageQueued, OwnerChanged
 from gateway.core.messages import InboundEvent, Presence, PresenceState, SendRequest
+from gateway.settings import Settings
+from gateway.up import answers
 from gateway.wire.framing import encode
 from tests.bots.test_webhook import REPLY, SECRET, BotServer
 from tests.conversation_log.harness import QUICK, Bench, bench, died
@@ -36,6 +43,7 @@ from tests.core.build import (
     inbound,
     send,
 )
+from tests.e2e.whole.stack import free_ports
 from tests.helpers import eventually
 
 ASK = (("reply_to", b"bot:robo"),)
@@ -67,13 +75,13 @@ def wrote(n: int, content: Content | str) -> InboundEvent:
 
 
 @asynccontextmanager
-async def bots(b: Bench, *origins: str) -> AsyncIterator[None]:
+async def bots(b: Bench, *origins: str, name: str = "one") -> AsyncIterator[None]:
     """The bots service, running in this process."""
     stop = asyncio.Event()
     options = process.Options(
         resolve=lambda _reference: SECRET, die=died, allowed_origins=origins, consumer=QUICK
     )
-    settings = b.settings.model_copy(update={"bots_port": 0})
+    settings = b.settings.model_copy(update={"bots_port": 0, "instance": name})
     task = asyncio.create_task(process.run(settings, b.catalogue, stop, options))
     try:
         yield
@@ -188,6 +196,62 @@ async def _memories(b: Bench, count: int) -> bool:
     for record in await b.records(b.catalogue.bot_memory):
         kept[record.key] = record.value
     return len([v for v in kept.values() if v is not None]) == count
+
+
+async def test_workers_come_and_go_and_every_question_is_remembered(kafka: str, topic_prefix: str) -> None:
+    people = [ids.conversation_id(TENANT, CHANNEL, ACCOUNT, f"address{n}") for n in range(8)]
+
+    async def all_said(b: Bench, n: int, text: str, last: str) -> None:
+        await b.feed(*(replace(wrote(n, text), conversation_id=person) for person in people))
+
+        async def so() -> None:
+            found: dict[str, list[str]] = {}
+            for request in await requests(b):
+                assert isinstance(request.content, Clear)
+                body = plain_text(request.content.content).splitlines()[0]
+                found.setdefault(request.conversation_id, []).append(body)
+            assert {
+                person: (len(found.get(person, [])), found.get(person, [""])[-1]) for person in people
+            } == dict.fromkeys(people, (n, last))
+
+        await eventually(lambda: _true(so), 60, every=0.3)
+
+    async with bench(kafka, topic_prefix) as b, b.running():
+        await prepare(b, Bot("menu", TENANT, "Guide", BotKind.MENU, menu=MENU))
+        async with AsyncExitStack() as first:
+            await first.enter_async_context(bots(b))
+            await all_said(b, 1, "hello", "Welcome to Acme! I am the automatic assistant.")
+            async with bots(b, name="two"):
+                await all_said(b, 2, "2", "What about your order?")
+                await first.aclose()
+                await all_said(b, 3, "3", "What is it about?")
+
+
+async def _true(check: Callable[[], Awaitable[None]]) -> bool:
+    await check()
+    return True
+
+
+async def test_the_command_line_runs_it(kafka: str, topic_prefix: str) -> None:
+    settings = Settings(kafka_bootstrap_servers=kafka, topic_prefix=topic_prefix, partitions=2)
+    await apply_catalogue(kafka, Catalogue(topic_prefix, tuple(discover()), 2))
+    [port] = free_ports(1)
+    env = {
+        **os.environ,
+        "KAFKA_BOOTSTRAP_SERVERS": kafka,
+        "GATEWAY_TOPIC_PREFIX": settings.topic_prefix,
+        "GATEWAY_PARTITIONS": "2",
+        "GATEWAY_BOTS_PORT": str(port),
+    }
+    process_ = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "gateway.cli", "run", "bots", env=env
+    )
+    try:
+        await eventually(lambda: answers(port), 60, every=0.3)
+    finally:
+        process_.terminate()
+        code = await process_.wait()
+    assert code == 0
 
 
 def webhook(url: str, **changes: Any) -> Bot:
