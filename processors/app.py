@@ -23,6 +23,7 @@ from gateway.ops import serving_ops
 from gateway.settings import Settings
 from gateway.wire.errors import WireError
 from gateway.wire.framing import decode
+from processors.assignment import agent as assignment
 from processors.completion import agent as completion
 from processors.escalation import agent as escalation
 from processors.known import Known
@@ -67,17 +68,23 @@ def _completion(place: Place) -> Rule:
     return completion.CompletionAgent(place.app, place.catalogue, place.ports, place.settings.completion_rate)
 
 
+def _assignment(place: Place) -> Rule:
+    return assignment.AssignmentAgent(place.app, place.catalogue, place.known, place.ports)
+
+
 RULES: dict[str, Callable[[Place], Rule]] = {
     "receipts": _receipts,
     "offline": _offline,
     "completion": _completion,
     "escalation": _escalation,
+    "assignment": _assignment,
 }
 TABLES: dict[str, tuple[str, ...]] = {
     "receipts": (receipts.TABLE,),
     "offline": (offline.TABLE,),
     "completion": (completion.TABLE,),
     "escalation": (escalation.TABLE,),
+    "assignment": (assignment.TABLE,),
 }
 
 
@@ -163,6 +170,7 @@ async def _check_topics(bootstrap: str, catalogue: Catalogue, rules: Sequence[st
         catalogue.health,
         catalogue.directory,
         catalogue.presence,
+        catalogue.queue,
     }
     await check_partition_counts(
         bootstrap, {spec.name: catalogue.count(spec) for spec in catalogue.topics if spec.name in names}

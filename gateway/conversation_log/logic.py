@@ -13,7 +13,6 @@ from gateway.conversation_log import metrics
 from gateway.conversation_log.deadlines import Deadlines
 from gateway.conversation_log.state import decode_part, encode_part, load, store
 from gateway.core import ids
-from gateway.core.actors import OwnerKind
 from gateway.core.commands import (
     Command,
     CommandResult,
@@ -82,7 +81,7 @@ class ConversationLogic:
         if decision.conversation is not None and decision.conversation is not before:
             store(view, key, before, decision.conversation)
         metrics.count(type(given).__name__, decision.outcome)
-        return self._outputs(key, decision, headers)
+        return self._outputs(key, decision, headers, before.head.department_id if before else None)
 
     def _facts_for(self, view: StateView, given: InboundEvent | Receipt | Command, now: int) -> Facts:
         facts = self._facts(now)
@@ -102,12 +101,12 @@ class ConversationLogic:
             outputs += self._one(view, key, overdue_command(head, timer, now), now, ())
         return outputs
 
-    def _outputs(self, key: bytes, decision: Decision, headers: Headers) -> list[Output]:
+    def _outputs(self, key: bytes, decision: Decision, headers: Headers, former: str | None) -> list[Output]:
         catalogue = self._catalogue
         outputs: list[Output] = []
         for event in decision.events:
             outputs.append(Output(catalogue.conversations, key, encode(event), _event_headers(event)))
-            outputs += self._queue(key, event, outputs[-1])
+            outputs += self._queue(key, event, outputs[-1], former)
         for request in decision.outbound:
             topic = catalogue.outbound(request.channel)
             outputs.append(Output(topic, key, encode(request), _request_headers(request)))
@@ -116,18 +115,16 @@ class ConversationLogic:
             outputs.append(self._result(key, decision.result, asker))
         return outputs
 
-    def _queue(self, key: bytes, event: ConversationEvent, written: Output) -> list[Output]:
-        """The same event for automatic assignment, keyed by each department that it concerns."""
-        happening = event.happening
-        if not isinstance(happening, _ABOUT_QUEUES):
+    def _queue(
+        self, key: bytes, event: ConversationEvent, written: Output, former: str | None
+    ) -> list[Output]:
+        """The same event for automatic assignment, keyed by each department that it concerns.
+
+        Also by the one that it left: there an agent may have held it, and is free for another now.
+        """
+        if not isinstance(event.happening, _ABOUT_QUEUES):
             return []
-        departments = {event.department_id}
-        if (
-            isinstance(happening, OwnerChanged)
-            and happening.former
-            and happening.former.kind is OwnerKind.QUEUE
-        ):
-            departments.add(happening.former.id)
+        departments = {event.department_id, former or event.department_id}
         return [
             written._replace(topic=self._catalogue.queue, key=d.encode(), partition=self._queue_partition(d))
             for d in sorted(departments)

@@ -1,0 +1,1 @@
+"""The rule `assignment`: gives waiting conversations to agents."""
