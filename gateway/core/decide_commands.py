@@ -137,6 +137,9 @@ def _assign(draft: Draft, action: k.Assign, facts: Facts) -> Refusal | None:
     if head.owner.kind is OwnerKind.AGENT and head.owner.id == agent.id:
         return Refusal(Code.ALREADY_OWNER, f"The conversation already belongs to {agent.name}.")
     automatic = draft.origin.actor.kind is ActorKind.RULE
+    if automatic and head.owner.kind is not OwnerKind.QUEUE:
+        # Automatic assignment is for those who wait in a queue (PRODUCT A13); it never takes from anybody.
+        return Refusal(Code.ALREADY_TAKEN, "The conversation does not wait in a queue any more.")
     how = e.OwnerChange.AUTOMATIC if automatic else e.OwnerChange.ASSIGNED
     _give(draft, Owner(OwnerKind.AGENT, agent.id, agent.name), how)
     return None

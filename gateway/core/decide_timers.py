@@ -50,7 +50,8 @@ def fire_timer(draft: Draft, action: k.FireTimer, facts: Facts) -> Refusal | Non
     rules = timer_rules(head, facts)
     wish = wanted(head, rules)
     if wish.get(timer.kind, draft.now + 1) > draft.now:
-        return _set_anew(draft, wish)
+        _set_anew(draft, wish)
+        return None
     completion = rules.completion
     match timer.kind:
         case TimerKind.COMPLETION:
