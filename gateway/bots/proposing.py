@@ -1,4 +1,7 @@
-"""From what a bot wants to commands: deterministic ids, the epoch it believes in, content its channel can show."""
+"""From what a bot wants to commands: deterministic ids, the epoch it believes in, content its channel can show.
+
+A typed number or title is understood by the menu bot, so a numbered text is a whole substitute for buttons.
+"""
 
 from __future__ import annotations
 
@@ -45,11 +48,15 @@ def commands(occasion: Occasion, acts: Sequence[Act], now: int) -> list[Command]
 
 
 _FEW = (ChoiceStyle.BUTTONS, ChoiceStyle.QUICK_REPLIES, ChoiceStyle.LIST)
-_TITLES = {ChoiceStyle.BUTTONS: "button_title", ChoiceStyle.LIST: "list_row_title"}
+# Names of the channels' limits: how many options, their titles, descriptions and ids, the text above.
+_LIMITS = {
+    ChoiceStyle.BUTTONS: ("buttons", "button_title", "", "button_id", "buttons_body"),
+    ChoiceStyle.LIST: ("list_rows", "list_row_title", "list_row_description", "list_row_id", "list_body"),
+}
 
 
 def fitted(act: Act, profile: CapabilityProfile | None) -> Act:
-    """The act with choices in a style that the channel has and that holds their titles, else as a numbered text."""
+    """The act with choices in a style that the channel has and that holds them, else as a numbered text."""
     if profile is None or not isinstance(act, SendMessage) or not isinstance(act.content, Clear):
         return act
     content = act.content.content
@@ -60,11 +67,19 @@ def _fit(choice: Choice, profile: CapabilityProfile) -> Content:
     styles = [choice.style, *(_FEW if choice.style is not ChoiceStyle.LIST else ())]
     for style in styles:
         styled = replace(choice, style=style)
-        if content_kind(styled) in profile.content and _titles_fit(styled, profile):
+        if content_kind(styled) in profile.content and _within_limits(styled, profile):
             return styled
     return Text(plain_text(choice))
 
 
-def _titles_fit(choice: Choice, profile: CapabilityProfile) -> bool:
-    limit = profile.limit(_TITLES.get(choice.style, ""))
-    return limit is None or all(len(option.title) <= limit for option in choice.options)
+def _within_limits(choice: Choice, profile: CapabilityProfile) -> bool:
+    options = choice.options
+    sizes = (
+        len(options),
+        max((len(o.title) for o in options), default=0),
+        max((len(o.description or "") for o in options), default=0),
+        max((len(o.id) for o in options), default=0),
+        len(choice.body),
+    )
+    limits = (profile.limit(name) for name in _LIMITS.get(choice.style, ()))
+    return all(limit is None or size <= limit for size, limit in zip(sizes, limits, strict=False))

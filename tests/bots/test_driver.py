@@ -15,6 +15,7 @@ from gateway.bots.webhook import BotFailed
 from gateway.bus.catalogue import Catalogue
 from gateway.bus.records import Record
 from gateway.core import commands as k
+from gateway.core.capabilities import Limit
 from gateway.core.commands import Command, CommandResult
 from gateway.core.content import Choice, ChoiceStyle, Clear, Option, Sealed, Text
 from gateway.core.directory import Account, Bot, BotKind, Directory
@@ -229,12 +230,20 @@ async def test_answers_of_others_and_of_a_former_turn_are_left_alone() -> None:
 def test_a_choice_takes_a_form_that_the_channel_has() -> None:
     options = tuple(Option(str(n), title) for n, title in enumerate(("Short", "A title too long for it")))
     few = k.SendMessage(Clear(Choice("Q", options)))
-    limit = replace(PROFILE.limits[0], name="button_title", value=20)
+
+    def limit(name: str, value: int) -> tuple[Limit, ...]:
+        return (Limit(name, value, "test", "2026-11-21"),)
+
     cases = (
         (("buttons",), (), ChoiceStyle.BUTTONS),
+        (("buttons",), limit("button_title", 23), ChoiceStyle.BUTTONS),
         (("quick_replies",), (), ChoiceStyle.QUICK_REPLIES),
-        (("buttons", "list"), (limit,), ChoiceStyle.LIST),
-        (("buttons",), (limit,), None),
+        (("buttons", "list"), limit("button_title", 20), ChoiceStyle.LIST),
+        (("buttons", "list"), limit("buttons", 1), ChoiceStyle.LIST),
+        (("buttons", "list"), limit("buttons_body", 0), ChoiceStyle.LIST),
+        (("buttons", "list"), limit("button_id", 0), ChoiceStyle.LIST),
+        (("list",), limit("list_rows", 1), None),
+        (("buttons",), limit("button_title", 20), None),
         (("text",), (), None),
     )
     for content, limits, style in cases:
