@@ -113,6 +113,7 @@ def _message(draft: Draft, event: InboundEvent, facts: Facts) -> None:
         reply_to=reply_to,
         counted=counted,
         context=event.context,
+        received_at=event.received_at,
     )
     draft.add(received)
 

@@ -25,7 +25,8 @@ class ConversationOpened:
 class MessageReceived:
     """The contact wrote (edits, reactions and unsends have events of their own).
 
-    `sent_at` is the provider's time. `counted` messages open, reopen and start timers.
+    `sent_at` is the provider's time, `received_at` ours when the webhook arrived (before the log came to it).
+    `counted` messages open, reopen and start timers.
     """
 
     message_id: str
@@ -35,6 +36,7 @@ class MessageReceived:
     reply_to: Target | None = None
     counted: bool = True
     context: dict[str, str] | None = None
+    received_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,7 +119,7 @@ def _judge(
     directory = known.directory
     department = directory.departments.get(event.department_id)
     enabled = enabled_agents(directory, directory.accounts.get(event.account_id), event.department_id)
-    received_at = event.occurred_at
+    received_at = _received_at(event)
     then = availability(known.presences, enabled, received_at)
     current = availability(known.presences, enabled, now)
     judgement = judge_backlog(
@@ -127,6 +127,14 @@ def _judge(
     )
     facts = judgement.facts | {"department": event.department_id, "agents": str(len(enabled))}
     return replace(judgement, facts=facts), current
+
+
+def _received_at(event: ConversationEvent) -> int:
+    """When it happened for us: a log that lags comes to a message later than its webhook."""
+    happening = event.happening
+    if isinstance(happening, MessageReceived) and happening.received_at is not None:
+        return min(happening.received_at, event.occurred_at)
+    return event.occurred_at
 
 
 def _sent_already(

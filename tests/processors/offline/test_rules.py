@@ -278,6 +278,16 @@ def test_a_backlog_of_an_hour() -> None:
         assert facts["now_presence"] == ("some" if somebody else "none")
 
 
+def test_a_log_that_lags_is_no_excuse() -> None:
+    early = NOON - 3 * HOUR - HOUR // 2  # 08:30: closed; the log comes to it at 09:30
+    play = Play(now=early + HOUR)
+    play.online()
+    play(inbound(1, at=early))
+    assert play.told == ["O7 not_sent"]
+    facts = play.proposed[0].action.facts  # type: ignore[union-attr]
+    assert (facts["hours"], facts["now_hours"], facts["at"]) == ("out", "in", str(early))
+
+
 def test_only_the_accounts_enabled_agents_count() -> None:
     play = Play(now=NOON)
     account = replace(play.directory.accounts[ACCOUNT], enabled_agents=("bob",))
