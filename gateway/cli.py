@@ -144,7 +144,12 @@ def apply(
     from gateway.core.clock import system_clock, year_of  # noqa: PLC0415
     from gateway.directory.apply import apply_directory  # noqa: PLC0415
     from gateway.directory.changes import ForeignEntry  # noqa: PLC0415
-    from gateway.directory.file import DirectoryFileError, menus_beside, parse_directory  # noqa: PLC0415
+    from gateway.directory.file import (  # noqa: PLC0415
+        DirectoryFileError,
+        doubts,
+        menus_beside,
+        parse_directory,
+    )
 
     settings = Settings()
     try:
@@ -152,7 +157,7 @@ def apply(
         wanted = parse_directory(text, year=year_of(system_clock()), read=menus_beside(file))
     except (DirectoryFileError, UnicodeDecodeError) as error:
         raise _problem(error) from error
-    for warning in wanted.warnings:
+    for warning in (*wanted.warnings, *doubts(wanted.entities)):
         print(f"warning: {warning}", file=sys.stderr)
 
     def agree() -> bool:
@@ -166,6 +171,25 @@ def apply(
     except ForeignEntry as error:
         raise _problem(error) from error
     print(f"{count} entries {'would change' if dry_run else 'changed'}.")
+
+
+@app.command()
+def doctor(
+    json_lines: Json = False,
+    language: Annotated[str, typer.Option(help="Language of the checklist: en or ja.")] = "en",
+    history: Annotated[
+        bool, typer.Option("--history", help="Read the whole log too: what was never tried outside hours?")
+    ] = False,
+) -> None:
+    """Look for what is wrong: broker, topics, schemas, Redis, directory, secrets, accounts. Exit code 1 on problems."""
+    from gateway.doctor import doctor as examine  # noqa: PLC0415
+
+    settings = Settings()
+    _bootstrap(settings)
+    if language not in ("en", "ja"):
+        raise typer.BadParameter("the language is en or ja")
+    work = examine(settings, _catalogue(settings), language=language, json_lines=json_lines, history=history)
+    raise typer.Exit(_do(work))
 
 
 @app.command("hash-password")

@@ -53,7 +53,7 @@ def check(folder: Path = schemas.FOLDER) -> int:
     Prints what is wrong and returns 1, else 0.
     """
     stale = [f"{n} is not up to date; run `gateway schemas build`" for n in _stale(folder)]
-    broken = _broken(folder)
+    broken = broken_versions(folder)
     for problem in (*stale, *broken):
         print(problem)  # noqa: T201
     if not stale and not broken:
@@ -68,7 +68,8 @@ def _stale(folder: Path) -> list[str]:
     return sorted(gone | {name for name, text in files.items() if _read(folder / name) != text})
 
 
-def _broken(folder: Path) -> list[str]:
+def broken_versions(folder: Path = schemas.FOLDER) -> list[str]:
+    """Released schemas that the current types cannot read any more, one line each."""
     current = {cls.__name__: schema_of(cls) for cls in RECORDS}
     kept = sorted(path.name for path in (folder / "history").glob("*") if path.is_dir())
     problems = [f"{name}: a released record may not go" for name in kept if name not in current]
@@ -84,7 +85,7 @@ def _broken(folder: Path) -> list[str]:
 
 
 def _release(folder: Path) -> int:
-    if broken := _broken(folder):
+    if broken := broken_versions(folder):
         print("\n".join(broken))  # noqa: T201
         return 1
     for cls in RECORDS:

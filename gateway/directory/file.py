@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path as FilePath
 
-from gateway.core.directory import Account, Agent, Bot, Department, Entity, Tenant, entry_key
+from gateway.core.checklist import Severity, check_directory
+from gateway.core.directory import Account, Agent, Bot, Department, Directory, Entity, Tenant, entry_key
 from gateway.directory.departments import DEPARTMENT, read_department
 from gateway.directory.fields import Fault, Fields, Path, Report
 from gateway.directory.holiday_dates import HolidayDates, holiday_dates
@@ -74,6 +75,14 @@ def parse_directory(
 def menus_beside(file: FilePath) -> ReadText:
     """Reads menu files by their path relative to the directory file."""
     return lambda path: (file.parent / path).read_text(encoding="utf-8")
+
+
+def doubts(entities: Iterable[Entity]) -> list[str]:
+    """What the checklist says about these entities, without hints."""
+    directory = Directory()
+    for entity in entities:
+        directory = directory.with_entity(entity)
+    return [f.text["en"] for f in check_directory(directory) if f.severity is not Severity.HINT]
 
 
 def _unread(_path: str) -> str:
