@@ -19,7 +19,9 @@ from processors.simulation.world import World
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs as the arguments say; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m processors.simulate", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m processors.simulate", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--seed", type=int, help="run this seed only")
     parser.add_argument("--trace", action="store_true", help="with --seed: print every step")
     parser.add_argument("--seeds", type=int, default=100, help="how many seeds (default 100)")
@@ -41,8 +43,8 @@ def _one(seed: int, trace: bool) -> int:
     except Exception:  # noqa: BLE001 (this is what is looked for; it is shown whole)
         code, verdict = 1, f"seed {seed} at {world.schedule.now}:\n{traceback.format_exc()}"
     for line in lines or ():
-        print(line)
-    print(verdict)
+        _say(line)
+    _say(verdict)
     return code
 
 
@@ -51,12 +53,17 @@ def _many(seeds: range, jobs: int | None) -> int:
     for result in sweep(seeds, jobs):
         found.add(result)
         if isinstance(result, Failure):
-            print(f"seed {result.seed}: {result.what}")
-            print(f"  again: python -m processors.simulate --seed {result.seed} --trace", flush=True)
-    print(f"{found.seeds} seeds, {found.events} events, {len(found.failures)} seeds found something")
+            _say(f"seed {result.seed}: {result.what}")
+            _say(f"  again: python -m processors.simulate --seed {result.seed} --trace")
+    _say(f"{found.seeds} seeds, {found.events} events, {len(found.failures)} seeds found something")
     for name, count in found.faults.most_common():
-        print(f"  {count:8} {name}")
+        _say(f"  {count:8} {name}")
     return 1 if found.failures else 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

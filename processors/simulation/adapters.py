@@ -10,6 +10,7 @@ from gateway.core.capabilities import CapabilityProfile
 from gateway.core.directory import Directory
 from gateway.core.events import ConversationEvent
 from gateway.core.messages import Presence
+from processors.assignment import rules as assignment
 from processors.completion import rules as completion
 from processors.escalation import rules as escalation
 from processors.offline import rules as offline
@@ -33,14 +34,40 @@ def _never(state: Any, now: int, place: Place) -> None:
     return None
 
 
+def _as_nothing(key: str) -> None:
+    return None
+
+
+def _as_it_was(state: Any) -> Any:
+    return state
+
+
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A rule: its step (no event = only time went by), when time itself is an event, and which topic it reads."""
+    """A rule: its step (no event = only time went by), and when time itself is an event.
+
+    `reads_queue`: it reads `cg.queue`, keyed by department, and looks again when presence changes. `begin` makes
+    the state of a new key; `restored` is what a restart leaves of a state.
+    """
 
     name: str
     step: Step
     next_due: NextDue = _never
     reads_queue: bool = False
+    begin: Callable[[str], Any] = _as_nothing
+    restored: Callable[[Any], Any] = _as_it_was
+
+
+def _assignment_due(desk: assignment.Desk, now: int, place: Place) -> int | None:
+    ends = (
+        p.at + min(assignment.PATIENCE << p.attempt, assignment.PATIENCE_AT_MOST)
+        for p in desk.proposed.values()
+    )
+    return min((end for end in ends if end > now), default=None)
+
+
+def _assignment_restored(desk: assignment.Desk) -> assignment.Desk:
+    return assignment.rebuilt(desk.department_id, [*desk.waiting.values(), *desk.held.values()], desk.last)
 
 
 ADAPTERS = (
@@ -66,5 +93,15 @@ ADAPTERS = (
         "escalation",
         lambda state, event, now, place: escalation.step(state, event, now, place.directory),
         lambda state, now, place: escalation.next_due(state, now),
+    ),
+    Adapter(
+        "assignment",
+        lambda desk, event, now, place: assignment.step(
+            desk, event, now, assignment.Known(place.directory, place.presences)
+        ),
+        _assignment_due,
+        reads_queue=True,
+        begin=assignment.Desk,
+        restored=_assignment_restored,
     ),
 )

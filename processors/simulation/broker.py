@@ -75,9 +75,7 @@ class Broker:
     def _keep(self, write: Write) -> Record:
         log = self._logs[(write.topic, write.partition)]
         value = b"" if write.value is None else write.value
-        record = Record(
-            write.topic, write.partition, len(log), write.key, value, write.headers, self._now()
-        )
+        record = Record(write.topic, write.partition, len(log), write.key, value, write.headers, self._now())
         log.append(record)
         if write.value is None:
             self._tombstones.add((write.topic, write.partition, record.offset))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from gateway.core import events as e
 from gateway.core.actors import ActorKind, OwnerKind
-from gateway.core.commands import Command, CommandResult, HandOver
+from gateway.core.commands import Command, CommandResult
+from gateway.core.conversation import ConversationStatus, Head
 from gateway.core.directory import Account, AutoCompletion, Department, Entity
 from gateway.core.events import ConversationEvent
+from gateway.core.hours import last_opening
 from gateway.core.messages import Presence, PresenceState, SendRequest
-from gateway.core.offline import last_opening
 from gateway.core.receipts import PartStatus, Rung, Verdict
 from gateway.core.timers import Timer, TimerKind
 from processors.simulation.schedule import Broken
+from processors.simulation.setting import AGENTS
 
 _RUNGS = {rung: n for n, rung in enumerate(Rung)}
 _VERDICTS: dict[Verdict | None, int] = {None: 0, **{v: n for n, v in enumerate(Verdict, 1)}}
@@ -23,7 +25,11 @@ HOPS_AT_MOST = 9
 
 @dataclass(slots=True)
 class View:
-    """One conversation as its events tell it."""
+    """One conversation as its events tell it.
+
+    `judged`: the epoch in which the contact last wrote, or a bot handed over; `decided`: the offline rule has said
+    something since the owner changed, or sent something before.
+    """
 
     events: list[ConversationEvent] = field(default_factory=list)
     open: bool = True
@@ -34,6 +40,9 @@ class View:
     contact_at: int | None = None
     offline_at: int | None = None
     warned: bool = False
+    escalated: bool = False
+    judged: int = 0
+    decided: bool = False
     timers: tuple[Timer, ...] = ()
     messages: dict[str, ConversationEvent] = field(default_factory=dict)
     statuses: dict[tuple[str, int, int], PartStatus] = field(default_factory=dict)
@@ -133,6 +142,8 @@ class Checks:
                 raise Broken("the former owner was another")
         elif (event.epoch, event.owner) != (last.epoch, last.owner):
             raise Broken("the owner changed without an event")
+        if event.owner.kind is OwnerKind.AGENT and event.department_id not in AGENTS[event.owner.id]:
+            raise Broken(f"{event.owner.id} holds a conversation of {event.department_id}")
         command = self.commands.get(event.cause)
         first = last.cause != event.cause
         if command and first and command.epoch is not None and command.epoch != last.epoch:
@@ -182,8 +193,15 @@ class Checks:
             case e.OwnerChanged(owner=owner):
                 if owner.kind is OwnerKind.AGENT:
                     view.hold = False
-            case e.AutomaticDecision(rule="offline", outcome="sent") as decision:
-                self._offline(view, event, decision)
+                view.decided = view.offline_at is not None
+                if event.happening.how is e.OwnerChange.HANDED_OVER:
+                    view.escalated, view.judged = True, event.epoch
+            case e.EscalationRecorded():
+                view.escalated = False
+            case e.AutomaticDecision(rule="offline", outcome=outcome):
+                view.decided = True
+                if outcome == "sent":
+                    self._offline(view, event)
 
     def _received(self, view: View, event: ConversationEvent, received: e.MessageReceived) -> None:
         self._new_message(view, received.message_id, event)
@@ -193,6 +211,7 @@ class Checks:
             raise Broken("a message came to a completed conversation and did not reopen it")
         view.waiting, view.awaiting, view.hold, view.warned = True, None, False, False
         view.contact_at = max(view.contact_at or 0, received.sent_at)
+        view.judged = event.epoch
 
     def _new_message(self, view: View, message_id: str, event: ConversationEvent) -> None:
         if message_id in view.messages:
@@ -236,7 +255,7 @@ class Checks:
         elif cause is not None and isinstance(cause.happening, e.MessageQueued):
             raise Broken("an automatic message answers a message of ours")
 
-    def _offline(self, view: View, event: ConversationEvent, decision: e.AutomaticDecision) -> None:
+    def _offline(self, view: View, event: ConversationEvent) -> None:
         before, now = view.offline_at, event.occurred_at
         if before is not None and not self._somebody_came(before, now, event.department_id):
             raise Broken(f"two offline messages in one closed period, {before} and {now}")
@@ -296,11 +315,46 @@ class Checks:
         if timer is None or event.occurred_at < timer.at:
             raise Broken("completed by time though its timer was not due")
 
+    def same_as(self, head: Head) -> None:
+        """What the log keeps of a conversation is what this model makes of its events."""
+        view = self.views[head.conversation_id]
+        kept = (
+            head.status is ConversationStatus.OPEN,
+            head.blocked,
+            head.waiting_since is not None,
+            head.awaiting_since,
+            head.offline_hold,
+            head.offline_at,
+            head.contact_at,
+        )
+        model = (
+            view.open,
+            view.blocked,
+            view.waiting,
+            view.awaiting,
+            view.hold,
+            view.offline_at,
+            view.contact_at,
+        )
+        if kept != model:
+            raise Broken(f"{head.conversation_id}: the log keeps {kept}, its events say {model}")
+
+    def rules_finished(self) -> None:
+        """The rules were left to run until nothing was left to do: nothing that they owe is missing."""
+        for conversation_id, view in self.views.items():
+            last = view.last
+            if view.escalated:
+                raise Broken(f"{conversation_id}: the outcome of a hand-over was never recorded")
+            if view.open and not view.blocked and view.judged == last.epoch and not view.decided:
+                raise Broken(f"{conversation_id}: nothing was decided about the offline message")
+
     def finished(self, now: int, grace: int) -> None:
         """Everything has come to rest: results are complete, and nothing stays past its deadline."""
         for command_id, asked in self.asked.items():
             if asked != len(self.results[command_id]):
-                raise Broken(f"command {command_id} asked {asked} times, has {len(self.results[command_id])} results")
+                raise Broken(
+                    f"command {command_id} asked {asked} times, has {len(self.results[command_id])} results"
+                )
         for conversation_id, view in self.views.items():
             for timer in view.timers:
                 if timer.at + grace < now:
@@ -309,7 +363,11 @@ class Checks:
 
     def _left_lying(self, conversation_id: str, view: View, now: int) -> None:
         """Also without a timer: a conversation that must end by time has ended."""
-        if not view.open or view.blocked or view.awaiting is None or view.hold:
+        if not view.open or view.blocked:
+            return
+        if view.last.owner.kind is OwnerKind.BOT and view.waiting:
+            raise Broken(f"{conversation_id}: the bot is silent, and nobody was told")
+        if view.awaiting is None or view.hold:
             return
         key = {OwnerKind.AGENT: "agent_after", OwnerKind.BOT: "bot_after", OwnerKind.QUEUE: "queue_after"}
         silences = [getattr(c, key[view.last.owner.kind]) for c in self._completions(view)]
@@ -320,5 +378,3 @@ class Checks:
     def opened(self) -> int:
         """How many conversations there are."""
         return len(self.views)
-
-

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.bus.batch import BatchRules, Decided, decide_batch
@@ -229,7 +228,9 @@ class LogGroup:
             start = state.meta.positions.get(topic, 0)
             if start and self.schedule.fault("record read again", 0.02):
                 start = max(0, start - rng.randint(1, 5))
-            found = self.broker.read(topic, partition, start, rng.randint(0 if not self.schedule.quiet else 1, AT_ONCE))
+            found = self.broker.read(
+                topic, partition, start, rng.randint(0 if not self.schedule.quiet else 1, AT_ONCE)
+            )
             if found:
                 queues.append(found[::-1])
         if len(queues) > 1:
@@ -256,5 +257,3 @@ class LogGroup:
         state_topic = self.catalogue.conversation_state
         writes += [Write(state_topic, partition, key, value) for key, value in decided.written.items()]
         self.broker.commit(self.transactional_id(partition), epoch, writes)
-
-

@@ -25,6 +25,7 @@ from gateway.core.content import (
     Text,
     Unsend,
 )
+from gateway.core.directory import Entity
 from gateway.core.events import ConversationEvent
 from gateway.core.messages import Contact, InboundEvent, InboundKind, Presence, PresenceState
 from processors.simulation import setting
@@ -64,7 +65,7 @@ class People:
             if self._rng.random() < 0.6:
                 self._presence(agent, PresenceState.ONLINE, HOUR)
 
-    def _put(self, entity: setting.Entity) -> None:
+    def _put(self, entity: Entity) -> None:
         self._version += 1
         self._world.entity(entity, self._version)
 
@@ -169,7 +170,13 @@ class People:
 
     def _other(self, conversation: str, said: list[str]) -> None:
         kind = self._rng.choice(
-            (InboundKind.TYPING, InboundKind.OPENED, InboundKind.IDENTITY, InboundKind.ECHO, InboundKind.MEDIA)
+            (
+                InboundKind.TYPING,
+                InboundKind.OPENED,
+                InboundKind.IDENTITY,
+                InboundKind.ECHO,
+                InboundKind.MEDIA,
+            )
         )
         if kind is InboundKind.ECHO:
             self._write(conversation, Text("from the native app"), kind=kind)

@@ -76,6 +76,8 @@ class RuleWorker:
         self.alive = True
         self.stopped = False
         broker.listen(self._topic, lambda record: self._wake(record.partition))
+        if adapter.reads_queue:
+            broker.listen(catalogue.presence, lambda record: self._look_again())
 
     def start(self) -> None:
         """Its replicas must be at their ends before it decides anything."""
@@ -115,7 +117,7 @@ class RuleWorker:
 
     def _handle(self, record: Record) -> None:
         event, key = self._events(record), record.key
-        before = self._table.get(key)
+        before = self._table.get(key) or self._adapter.begin(key.decode())
         after, proposals = self._adapter.step(before, event, self._clock, self._place)
         self._propose_all(proposals)
         if self._schedule.fault("rule doubled", 0.01):
@@ -151,14 +153,25 @@ class RuleWorker:
     def _tick(self) -> None:
         if not self.alive or self.stopped:
             return
-        now = self._clock
-        for key in self._wheel.pop_due(now, 100):
-            state = self._table.get(key)
-            if state is None:
-                continue
-            _, proposals = self._adapter.step(state, None, now, self._place)
+        for key in self._wheel.pop_due(self._clock, 100):
+            self._time_went_by(key)
+
+    def _time_went_by(self, key: bytes) -> None:
+        now, state = self._clock, self._table.get(key)
+        if state is not None:
+            after, proposals = self._adapter.step(state, None, now, self._place)
             self._propose_all(proposals)
-            self._set(key, self._adapter.next_due(state, now, self._place))
+            self._table[key] = after
+            self._set(key, self._adapter.next_due(after, now, self._place))
+
+    def _look_again(self) -> None:
+        def look() -> None:
+            if self.alive and not self.stopped:
+                self._knowledge.replicas.catch_up(0.9)
+                for key in list(self._table):
+                    self._time_went_by(key)
+
+        self._schedule.after(self._schedule.rng.randint(1, 2_000), look)
 
     def _crash(self) -> None:
         self.alive = False
@@ -172,7 +185,8 @@ class RuleWorker:
             positions, table = dict.fromkeys(self._partitions, 0), {}
         elif self._schedule.rng.random() < 0.5:
             table = self._table
-        self._positions, self._table = dict(positions), dict(table)
+        self._positions = dict(positions)
+        self._table = {key: self._adapter.restored(state) for key, state in table.items()}
         self._wheel.clear()
         self.alive = True
         self._busy.clear()

@@ -54,7 +54,7 @@ class Schedule:
     """`now` in Unix milliseconds. What is due at the same instant happens in an order that the seed decides."""
 
     def __init__(self, seed: int, start: int) -> None:
-        self.rng = Random(seed)
+        self.rng = Random(seed)  # noqa: S311 (chance that can be repeated is the point)
         self.now = start
         self.faults: Counter[str] = Counter()
         self.quiet = False

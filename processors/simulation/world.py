@@ -18,7 +18,7 @@ from gateway.core.commands import Command, CommandResult
 from gateway.core.conversation import Conversation
 from gateway.core.directory import DirectoryEntry, Entity, entry_key
 from gateway.core.events import ConversationEvent, TimersChanged
-from gateway.core.messages import InboundEvent, InboundKind, Presence, Receipt, SendRequest
+from gateway.core.messages import DeadLetter, InboundEvent, InboundKind, Presence, Receipt, SendRequest
 from gateway.core.receipts import Rung
 from gateway.wire.framing import decode, encode
 from processors.simulation import setting
@@ -129,6 +129,8 @@ class World:
 
     def _finish(self) -> None:
         self.checks.finished(self.schedule.now, GRACE_MS + 2 * SKEW_MS)
+        if not any(rule.stopped for rule in self.rules):
+            self.checks.rules_finished()
         logic = ConversationLogic(self.catalogue, FactsSource())
         states = [self.log.restored(p, logic) for p in range(self.catalogue.partitions)]
         for partition, state in enumerate(states):
@@ -145,6 +147,7 @@ class World:
             folded = apply(folded, event)
         if kept != folded or kept is None:
             raise Broken(f"{conversation_id}: the state is not the fold of the log")
+        self.checks.same_as(kept.head)
         self._nothing_lost(kept)
         self._receipts_joined(kept)
 
@@ -245,7 +248,8 @@ class World:
         self.channel.take(request)
 
     def _dead(self, record: Record) -> None:
-        raise Broken(f"a record could not be decided: {dict(record.headers)} {record.value!r}")
+        letter = decode(record.value, DeadLetter)
+        raise Broken(f"a record of {letter.origin_topic} could not be decided: {letter.error}")
 
     def channel_failed(self, conversation_id: str) -> list[str]:
         """Messages of the conversation that the channel did not take."""
