@@ -67,11 +67,13 @@ async def test_a_killed_worker_completes_nobody_twice_and_holds_nobody_up(
         clock.offset, clock.ceiling = 0, (clock.ceiling or 0) + HOUR + 30_000
         worker = Worker(here, RATE, tmp_path)
         await eventually(lambda: watcher.count(COMPLETED) > MANY // 4, PATIENCE)
-        busy = [await answered_in(here, watcher, FRESH + n) for n in range(10, 20)]
+        busy = [await answered_in(here, watcher, FRESH + n) for n in range(10, 14)]
         worker.kill()
         first = await proposals(here)
-        assert watcher.count(COMPLETED) < MANY
+        assert len(first) < MANY
         worker = Worker(here, RATE, tmp_path)
+        await eventually(lambda: watcher.count(COMPLETED) > len(first), PATIENCE)
+        busy += [await answered_in(here, watcher, FRESH + n) for n in range(14, 18)]
         await eventually(lambda: watcher.count(COMPLETED) >= MANY, PATIENCE)
         worker.kill()
         every = [record.timestamp for record in await proposals(here)]
@@ -80,7 +82,7 @@ async def test_a_killed_worker_completes_nobody_twice_and_holds_nobody_up(
     assert keeps_the_rate(every[: len(first)], RATE)
     assert keeps_the_rate(every[len(first) :], RATE)
     # Usual is what it takes while so many people write as conversations are completed now.
-    assert statistics.median(busy) <= 2 * statistics.median(usual) + 0.25, (usual, busy)
+    assert statistics.median(busy) <= 2 * statistics.median(usual) + 0.5, (usual, busy)
 
 
 async def test_without_its_worker_the_log_completes_them_by_itself(here: Bench, tmp_path: Path) -> None:
