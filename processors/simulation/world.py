@@ -199,7 +199,7 @@ class World:
 
     def entity(self, entity: Entity, version: int) -> None:
         """A setting was written."""
-        self.checks.entities.append(entity)
+        self.checks.beside.entities.append(entity)
         self.schedule.say(f"directory {entity}")
         self._small(self.catalogue.directory, entry_key(entity), encode(DirectoryEntry(entity, version)))
 
@@ -211,7 +211,7 @@ class World:
     def presence(self, key: str, presence: Presence) -> None:
         """An inbox wrote who is there."""
         if not key.startswith("@"):
-            self.checks.presences.append(presence)
+            self.checks.beside.presences.append(presence)
         self.schedule.say(f"presence {key} {presence.state} until {presence.online_until}")
         self._small(self.catalogue.presence, key, encode(presence))
 
@@ -240,7 +240,7 @@ class World:
         if isinstance(event.happening, TimersChanged):
             for timer in event.happening.timers:
                 self.log.wake_at(record.partition, timer.at)
-        self.people.bot_hears(event)
+        self.people.hear(event)
 
     def _request(self, record: Record) -> None:
         request = decode(record.value, SendRequest)
