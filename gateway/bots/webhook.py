@@ -62,14 +62,17 @@ class WebhookBots:
 
     async def _until_answered(self, bot: Bot, told: Json, deadline: int) -> list[Act]:
         delay = FIRST_DELAY
-        while True:
+        # The clock is asked too: when the request's own time ends at the same moment as ours, aiohttp takes our
+        # cancellation for its own, and nothing else would end the tries.
+        while (left := deadline - self._clock()) > 0:
             acts = await self._try(bot, told, deadline)
             if acts is not None:
                 return acts
             CALLS.labels(bot.id, "tried_again").inc()
             # Not all conversations at the same moment.
-            await asyncio.sleep(delay * random.uniform(0.75, 1.25))  # noqa: S311
+            await asyncio.sleep(min(left / 1000, delay * random.uniform(0.75, 1.25)))  # noqa: S311
             delay = min(delay * 2, LONGEST_DELAY)
+        raise TimeoutError
 
     async def _try(self, bot: Bot, told: Json, deadline: int) -> list[Act] | None:
         """None = worth another try."""

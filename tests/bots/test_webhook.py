@@ -244,6 +244,13 @@ async def test_failures(answer: Any, changes: dict[str, Any], reason: str, calls
         assert calls is not None or len(server.told) > 1
 
 
+async def test_the_time_is_over_however_the_timers_meet() -> None:
+    """The request's own time limit and ours end together; both orders must end the tries."""
+    async with BotServer(lambda _told, _n: "slow").serving() as server:
+        answers = await asyncio.gather(*(ask(server, answer_within=300 + n) for n in range(60)))
+        assert answers == ["late"] * 60
+
+
 async def test_nobody_listens() -> None:
     async with BotServer().serving() as server:
         pass
