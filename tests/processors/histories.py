@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.core import ids
-from gateway.core.actors import Actor, ActorKind
+from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
 from gateway.core.capabilities import CapabilityProfile, RungSupport, Told
 from gateway.core.content import Clear, Text
 from gateway.core.events import (
@@ -63,6 +63,10 @@ class History:
             cause="cmd",
             remembered=True,
             hops=0,
+            department_id="support",
+            owner=Owner(OwnerKind.AGENT, ANN.id, ANN.name),
+            epoch=2,
+            blocked=False,
             happening=happening,
         )
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import schemas
-from gateway.core.actors import Actor, ActorKind
+from gateway.core.actors import Actor, ActorKind, Owner, OwnerKind
 from gateway.core.commands import Accept, Command
 from gateway.core.content import Clear, Location, Text
 from gateway.core.events import ConversationEvent, MessageReceived
@@ -32,6 +32,7 @@ from tests.wire.values import values_of
 PRESENCE = Presence("anna", "acme", PresenceState.ONLINE, 1_763_768_221_345, 1_763_768_251_345)
 EVENT = ConversationEvent(
     "e", "c", "acme", "whatsapp", "a", 1, 1, 2, Actor(ActorKind.CONTACT, "49", "山田"), "cause", True, 0,
+    "support", Owner(OwnerKind.QUEUE, "support"), 1, False,
     MessageReceived("m", Clear(Text("こんにちは")), 1, context={"a": "b"}),
 )  # fmt: skip
 FRAME = encode(EVENT)
