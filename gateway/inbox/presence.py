@@ -50,7 +50,9 @@ class Leases:
 
     async def all(self) -> dict[str, int]:
         """The end of every lease."""
-        found = await self._redis.zrange(self._until, 0, -1, withscores=True)
+        found = cast(
+            "list[tuple[bytes, float]]", await self._redis.zrange(self._until, 0, -1, withscores=True)
+        )
         return {agent.decode(): int(until) for agent, until in found}
 
     async def drop_ended(self, now: int) -> None:

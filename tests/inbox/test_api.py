@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from gateway.inbox.api import models as m
 from tests.helpers import eventually
 from tests.inbox.world import Client, World, text
 
@@ -80,6 +81,91 @@ async def test_from_the_contact_to_the_agent_and_back(inbox: World) -> None:
         "blocked": 0,
         "attention": 0,
     }
+
+
+def system(items: list[dict[str, Any]]) -> list[str]:
+    """Codes of the system messages."""
+    return [i["code"] for i in items if i["kind"] == "system"]
+
+
+async def test_a_blocked_contact_opens_nothing_until_unblocked(inbox: World) -> None:
+    ann, sal = await inbox.client("ann@example.org"), await inbox.client("sal@example.org")
+    c = await inbox.contact("6", 1, "hello")
+    await arrived(ann, c, 1)
+    for act in ("block", "unblock"):
+        status, body = await sal.post(f"/conversations/{c}/{act}")
+        assert (status, body["code"]) == (403, "forbidden")
+    status, body = await ann.post(f"/conversations/{c}/unblock")
+    assert (status, body["code"]) == (409, "not_blocked")
+    assert (await ann.post(f"/conversations/{c}/block"))[0] == 200
+    assert (await listed(ann, "blocked"), await listed(ann, "all"), await listed(ann, "completed")) == (
+        [c],
+        [],
+        [],
+    )
+    status, body = await ann.post(f"/conversations/{c}/block")
+    assert (status, body["code"]) == (409, "already_blocked")
+    await inbox.contact("6", 2, "let me in")
+    items = await arrived(ann, c, 2)
+    assert system(items) == ["opened", "blocked", "ended"], "it opens nothing"
+    assert (await ann.get(f"/conversations/{c}"))["unread"] == 1, "and counts as nothing new"
+    for act, more in (
+        ("messages", {"content": text("x")}),
+        ("reopen", {}),
+        ("accept", {}),
+        ("transfer", {"department_id": "sales"}),
+    ):
+        status, body = await ann.post(f"/conversations/{c}/{act}", **more)
+        assert (status, body["code"]) == (409, "blocked"), act
+    assert (await ann.post(f"/conversations/{c}/unblock"))[0] == 200
+    assert (await listed(ann, "blocked"), await listed(ann, "completed")) == ([], [c])
+    await inbox.contact("6", 3, "thank you")
+    items = await arrived(ann, c, 3)
+    assert system(items)[3:] == ["unblocked", "reopened", "queued"]
+
+
+async def test_tickets_of_a_conversation_and_of_a_message(inbox: World) -> None:
+    ann, sal = await inbox.client("ann@example.org"), await inbox.client("sal@example.org")
+    c = await inbox.contact("8", 1, "it is broken")
+    message = (await arrived(ann, c, 1))[1]["id"]
+    client_id = str(uuid.uuid4())
+    made = [
+        await ann.post(
+            f"/conversations/{c}/ticket", client_id=client_id, subject="Broken", message_id=message
+        )
+        for _ in range(2)
+    ]
+    assert made[0][0] == 200
+    assert made[0] == made[1], "once, however often it is asked"
+    assert (await ann.post(f"/conversations/{c}/ticket", subject="All of it"))[0] == 200
+    items = [i for i in await arrived(ann, c, 1) if i["kind"] == "system" and i["code"] == "ticket"]
+    assert [(i["params"]["subject"], i["params"]["message_id"]) for i in items] == [
+        ("Broken", message),
+        ("All of it", None),
+    ]
+    first, second = (i["params"]["number"] for i in items)
+    assert first != second
+    ticket = await ann.get(f"/tickets/{first}")
+    m.Ticket.model_validate(ticket)
+    assert (ticket["number"], ticket["conversation_id"], ticket["message_id"], ticket["by"]["id"]) == (
+        first,
+        c,
+        message,
+        "ann",
+    )
+    assert (await sal.call("GET", f"/tickets/{first}"))[0] == 403
+    for client, path, body, expected in (
+        (ann, f"/tickets/{first + 999}", None, (404, "not_found")),
+        (ann, "/tickets/x", None, (422, "invalid")),
+    ):
+        status, answer = await client.call("GET", path, body)
+        assert (status, answer["code"]) == expected
+    for wrong, code in (
+        ({"subject": ""}, "invalid"),
+        ({"subject": "x", "message_id": "none"}, "unknown_message"),
+    ):
+        _, answer = await ann.post(f"/conversations/{c}/ticket", **wrong)
+        assert answer["code"] == code
 
 
 async def test_read_cursor_is_per_agent(inbox: World) -> None:

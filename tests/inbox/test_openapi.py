@@ -25,12 +25,14 @@ PATHS = {
     "/departments/{department_id}/offline-message": {"get", "put"},
     "/departments/{department_id}/offline-message/preview": {"post"},
     "/departments/{department_id}/offline-message/simulate": {"post"},
+    "/departments/{department_id}": {"get", "put"},
+    "/tickets/{number}": {"get"},
     "/commands/{command_id}": {"get"},
     "/events": {"get"},
     **{
         f"/conversations/{{conversation_id}}/{act}": {"post"}
         for act in (
-            "assign", "accept", "complete", "end", "reopen", "block", "unblock", "transfer", "note", "read",
+            "assign", "accept", "complete", "end", "reopen", "block", "unblock", "transfer", "note", "read", "ticket",
         )
     },
 }  # fmt: skip

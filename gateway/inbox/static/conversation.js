@@ -1,21 +1,22 @@
 // One conversation: who and what on top, history, composer, details beside.
 import { html, useEffect, useState } from "./html.js";
-import { has, t } from "./i18n.js";
+import { has, t, tx } from "./i18n.js";
 import { Composer } from "./composer.js";
 import { Details, ownerText } from "./details.js";
 import { History } from "./history.js";
 import { displayName } from "./list.js";
 import { Menu } from "./menu.js";
-import { agents, busy, conversations, gone, isMine, me, route } from "./store.js";
+import { agents, busy, conversations, gone, isMine, me, route, session } from "./store.js";
 import { open } from "./sync.js";
 import { act, assignToMe } from "./write.js";
 
-/** Assign to me or to another agent of the department (A1). */
+/** Assign to me, to another agent of the department, or to a queue (A1). */
 function Assign({ c }) {
   const others = agents.value.filter((a) => a.id !== me() && a.departments.includes(c.department_id));
   return html`<${Menu} action="assign-menu" label=${t("action.assign_menu")}>${!(isMine(c) && c.status === "open") && html`<button type="button" data-action="assign-me" disabled=${busy.value.has(c.id)} onClick=${() => assignToMe(c.id)}>${t("action.assign")}</button>`}
       ${others.map((agent) => html`<button type="button" key=${agent.id} data-agent=${agent.id} disabled=${busy.value.has(c.id)} onClick=${() => act(c.id, "assign", { agent_id: agent.id })}><bdi>${agent.name}</bdi></button>`)}
-      ${!others.length && isMine(c) && html`<p>${t("assign.nobody")}</p>`}<//>`;
+      ${!others.length && isMine(c) && html`<p>${t("assign.nobody")}</p>`}
+      ${c.status === "open" && session.value.departments.filter((d) => !(c.owner.kind === "queue" && c.owner.id === d.id)).map((d) => html`<button type="button" key=${d.id} data-queue=${d.id} disabled=${busy.value.has(c.id)} onClick=${() => act(c.id, "transfer", { department_id: d.id })}>${tx("action.transfer", { name: d.name })}</button>`)}<//>`;
 }
 
 function Bar({ c, onDetails, shown }) {

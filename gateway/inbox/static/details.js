@@ -2,7 +2,8 @@
 import { html } from "./html.js";
 import { dateTime, has, span, t, tx } from "./i18n.js";
 import { displayName } from "./list.js";
-import { isMine, minute, now, profiles } from "./store.js";
+import { busy, isMine, minute, now, profiles } from "./store.js";
+import { act } from "./write.js";
 
 const Line = ({ term, children, tone }) => html`<dt>${t(term)}</dt><dd class=${tone}>${children}</dd>`;
 
@@ -32,6 +33,13 @@ function Window({ c }) {
   return html`<${Line} term="details.window" tone=${left < 3_600_000 ? "warn" : ""}>${left > 0 ? tx("details.window_left", { time: span(left, "long"), until: dateTime(c.window_closes) }) : t("window.closed")}<//>`;
 }
 
+/** Block and unblock the contact (A3); blocking ends the conversation, so it is asked once more. */
+function Block({ c }) {
+  const press = (action) => html`<button type="button" data-action=${action} disabled=${busy.value.has(c.id)} onClick=${() => act(c.id, action)}>${t(`action.${action}`)}</button>`;
+  if (c.blocked) return press("unblock");
+  return html`<details class="block"><summary>${t("action.block_menu")}</summary><p>${t("block.warn")}</p>${press("block")}</details>`;
+}
+
 export function Details({ c, onClose }) {
   const profile = profiles.value.get(c.account_id);
   const { contact } = c;
@@ -50,6 +58,8 @@ export function Details({ c, onClose }) {
     <h3>${t("details.owner")}</h3><dl>
       <${Line} term="details.now">${ownerText(c)}<//>
       <${Line} term="details.status">${t(c.blocked ? "status_of.blocked" : `status_of.${c.status}`)}<//>
-      ${c.status === "open" && c.waiting_since && html`<${Line} term="details.waiting" tone="warn">${span(minute.value - c.waiting_since, "long")}<//>`}</dl>
+      ${c.status === "open" && c.waiting_since && html`<${Line} term="details.waiting" tone="warn">${span(minute.value - c.waiting_since, "long")}<//>`}
+      ${c.status === "open" && c.completes_at && html`<${Line} term="details.completes">${dateTime(c.completes_at)}<//>`}</dl>
+    <${Block} c=${c} />
     ${profile && html`<${Profile} profile=${profile} />`}</aside>`;
 }

@@ -468,7 +468,30 @@ class FakeBackend:
         elif action == "reopen":
             c.update(status="open", owner=owner, episode=c["episode"] + 1)
             self.system(cid, "reopened", how="by_hand")
+        else:
+            self._apply_rest(c, cid, action, body)
         return message
+
+    def _apply_rest(self, c: Json, cid: str, action: str, body: Json) -> None:
+        if action == "block":
+            c.update(blocked=True, waiting_since=None)
+            self.system(cid, "blocked")
+            if c["status"] == "open":
+                c.update(status="completed")
+                self.system(cid, "ended", how="blocked")
+        elif action == "unblock":
+            c.update(blocked=False)
+            self.system(cid, "unblocked")
+        elif action == "transfer":
+            department = next(d for d in self.me["departments"] if d["id"] == body["department_id"])
+            queue = {"kind": "queue", "id": department["id"], "name": department["name"]}
+            c.update(owner=queue, epoch=c["epoch"] + 1, department_id=department["id"])
+            self.system(cid, "queued", to=queue, department=department["id"], how="queued")
+        elif action == "ticket":
+            number = 100 + len(self.requests)
+            self.system(
+                cid, "ticket", number=number, subject=body["subject"], message_id=body.get("message_id")
+            )
 
     async def resend(self, request: Request) -> Response:
         cid, message = request.path_params["id"], request.path_params["message"]

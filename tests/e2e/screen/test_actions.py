@@ -51,6 +51,42 @@ def test_end_and_reopen(mine: Screen) -> None:
     assert mine.system_codes() == ["accepted", "ended", "reopened"]
 
 
+def test_block_asks_once_more_and_unblock(mine: Screen, backend: FakeBackend) -> None:
+    mine.page.locator("details.block summary").click()
+    mine.do("block")
+    mine.expect_state("blocked")
+    expect(mine.page.locator("[data-system=ended]")).to_contain_text("ブロックされたため")
+    assert mine.system_codes() == ["accepted", "blocked", "ended"]
+    expect(mine.box).to_be_disabled()
+    mine.do("unblock")
+    mine.expect_state("completed")
+    assert mine.system_codes()[-1] == "unblocked"
+
+
+def test_back_into_the_queue(mine: Screen, backend: FakeBackend) -> None:
+    mine.do("assign-menu")
+    mine.page.locator("[data-queue=tokyo]").click()
+    expect(mine.page.locator("[data-system=queued]")).to_contain_text(
+        "会話が「サポート東京」の待ち行列に入りました"
+    )
+    assert mine.owner() == "queue"
+    assert [b["department_id"] for b in backend.wrote("POST", "/transfer") if b] == ["tokyo"]
+
+
+def test_what_happened_by_itself_is_told(mine: Screen, backend: FakeBackend) -> None:
+    rule = {"kind": "rule", "id": "offline", "name": "offline_message"}
+    backend.system("c1", "ticket", by=rule, number=10004, subject="x", message_id=None)
+    feature = {"id": "offline", "name": "offline_message"}
+    backend.message("c1", "automatic", "担当者は不在です。", sender=feature)
+    backend.message("c1", "automatic", "割り当てのお知らせ", sender={"id": "assignment", "name": "x"})
+    backend.system("c1", "auto_completed", by={"kind": "rule", "id": "completion", "name": "auto_completion"})
+    expect(mine.page.locator("[data-system=ticket]")).to_contain_text("チケット10004が自動で作成されました")
+    expect(mine.page.locator("[data-system=auto_completed]")).to_contain_text("自動で完了しました")
+    by = mine.page.locator("[data-from=automatic] .by")
+    expect(by.nth(0)).to_contain_text("オフラインのお知らせ")
+    expect(by.nth(1)).to_contain_text("自動割り当て")
+
+
 def test_a_reply_reopens(mine: Screen) -> None:
     mine.do("end")
     mine.expect_state("completed")
