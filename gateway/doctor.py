@@ -159,7 +159,7 @@ def _secret(resolve: Resolve, about: str, name: str, reference: str) -> Iterable
     try:
         resolve(reference)
     except SecretError as error:
-        yield Check(Severity.PROBLEM, "secret_unresolved", about, f"{name}: {error}")
+        yield Check(Severity.PROBLEM, "secret_unresolved", about, f"{name}, as seen from here: {error}")
 
 
 def check_health(directory: Directory, health: Mapping[tuple[str, str], ConnectorHealth]) -> Iterable[Check]:

@@ -61,7 +61,7 @@ def test_secrets_are_looked_for_by_their_references() -> None:
     assert (check.code, check.about, check.text) == (
         "secret_unresolved",
         "account:wa",
-        "token: The secret env:OLD is not set.",
+        "token, as seen from here: The secret env:OLD is not set.",
     )
 
 
