@@ -28,10 +28,12 @@ from gateway.core.messages import Contact
 from gateway.wire.headers import type_name
 from tests.conversation_log.harness import QUICK, Bench, died
 from tests.core.build import ACCOUNT, CHANNEL, DIRECTORY, HOUR, ROBO, TENANT, command, inbound
-from tests.helpers import eventually
+from tests.helpers import LONG_RUN, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 AT_ONCE = 2_000
+# With a hundred thousand, feeder, log and watcher keep this one process busy for seconds at a time.
+CHANGES: dict[str, object] = {} if LONG_RUN else dict(QUICK)
 COMPLETED = type_name(ConversationEvent, ConversationCompleted).encode()
 RECEIVED = type_name(ConversationEvent, MessageReceived).encode()
 QUEUED = type_name(ConversationEvent, MessageQueued).encode()
@@ -107,9 +109,12 @@ async def the_log(here: Bench, clock: Clock) -> AsyncIterator[None]:
     """The conversation log in this process."""
     stop = asyncio.Event()
     work = process.run(
-        here.settings, here.catalogue, stop, instance="one", clock=clock, die=died, changes=QUICK
+        here.settings, here.catalogue, stop, instance="one", clock=clock, die=died, changes=CHANGES
     )
     task = asyncio.create_task(work)
+    test = asyncio.current_task()
+    # A log that died would be waited for until the test's patience is over.
+    task.add_done_callback(lambda _: None if stop.is_set() or test is None else test.cancel())
     try:
         yield
         assert not task.done()
