@@ -23,6 +23,7 @@ from gateway.core.conversation import Conversation
 from gateway.core.errors import Code
 from gateway.core.evolve import evolve
 from gateway.core.timers import TimerKind
+from processors.escalation import rules as escalation
 from processors.offline import rules as offline
 from processors.simulation.broker import Broker
 
@@ -165,6 +166,22 @@ def a_message_does_not_reopen(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(decide, "_reopen", lambda draft, facts: None)
 
 
+def the_outcome_of_a_hand_over_is_lost(patch: pytest.MonkeyPatch) -> None:
+    """The escalation rule never says what came of it (B6)."""
+    patch.setattr(escalation, "_due", lambda state, now: [])
+    patch.setattr(escalation, "_outcome", lambda event: None)
+
+
+def the_offline_rule_is_deaf(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is judged, so nothing is sent and nothing explained."""
+    patch.setattr(offline, "_judged", lambda memory, event: None)
+
+
+def everybody_may_do_everything(patch: pytest.MonkeyPatch) -> None:
+    """Departments are no border (A12)."""
+    patch.setattr(decide_commands, "check_permission", lambda agent, tenant, department_id: None)
+
+
 PLANTED: dict[Callable[[pytest.MonkeyPatch], None], tuple[int, str]] = {
     offline_guard_ignores_the_period: (20, "two offline messages in one closed period"),
     only_the_log_guards_no_period: (120, "two offline messages in one closed period"),
@@ -183,5 +200,8 @@ PLANTED: dict[Callable[[pytest.MonkeyPatch], None], tuple[int, str]] = {
     the_log_has_no_net: (40, "past its deadline|should have been completed|the bot is silent"),
     a_restart_forgets_the_deadlines: (40, "past its deadline|should have been completed|the bot is silent"),
     a_message_does_not_reopen: (10, "did not reopen"),
+    the_outcome_of_a_hand_over_is_lost: (20, "outcome of a hand-over"),
+    the_offline_rule_is_deaf: (20, "nothing was decided"),
+    everybody_may_do_everything: (20, "holds a conversation of"),
 }
 """Each bug: within how many seeds it must be found, and what is said of it (a pattern)."""
