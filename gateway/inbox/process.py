@@ -99,7 +99,7 @@ async def running(where: Where, clock: Clock) -> AsyncIterator[Running]:
             stop.set()
             await asyncio.wait({work}, timeout=STOP_SECONDS)
             work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.wait({work}, timeout=STOP_SECONDS)
 
 
 class Worker(Protocol):
@@ -173,7 +173,7 @@ async def _parts(
         store(),
         instance=f"inbox-{instance}",
     )
-    return parts, [projector, follow_cursors, follow_results, live, presences, replicas]
+    return parts, [projector, follow_cursors, follow_results, live, presences]
 
 
 def _redis(url: str) -> Redis:
