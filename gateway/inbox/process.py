@@ -35,6 +35,8 @@ from gateway.settings import Settings
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
+DELIVERY_SECONDS = 5.0
+"""How long an agent waits for the broker before they are told that it is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ async def _parts(
     replicas = Replicas(bootstrap, catalogue)
     stack.push_async_callback(replicas.stop)
     await replicas.start()
-    producer = Producer(bootstrap)
+    producer = Producer(bootstrap, delivery_seconds=DELIVERY_SECONDS)
     stack.push_async_callback(producer.stop)
     await producer.start()
     live = Live(bootstrap, catalogue.conversations, store())
