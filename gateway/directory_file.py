@@ -125,7 +125,9 @@ def _tenant(given: Any, found: list[tuple[int, Entity]], faults: list[str]) -> N
         faults.append(f"line {getattr(given, 'line', 1)}: a tenant needs an `id`")
         return
     known = {"id", "name", *(kind.section for kind in _KINDS)}
-    faults.extend(f"line {given.lines[key]}: unknown key `{key}` in a tenant" for key in given if key not in known)
+    faults.extend(
+        f"line {given.lines[key]}: unknown key `{key}` in a tenant" for key in given if key not in known
+    )
     for kind in _KINDS:
         for entry in given.get(kind.section) or []:
             entity = _entry(str(given["id"]), kind, entry, faults)
@@ -138,7 +140,11 @@ def _entry(tenant: str, kind: _Kind, given: Any, faults: list[str]) -> Entity | 
         faults.append(f"{kind.section}: each entry is a mapping, not {given!r}")
         return None
     allowed = {*kind.required, *kind.optional}
-    wrong = [f"line {given.lines[key]}: unknown key `{key}` in {kind.section}" for key in given if key not in allowed]
+    wrong = [
+        f"line {given.lines[key]}: unknown key `{key}` in {kind.section}"
+        for key in given
+        if key not in allowed
+    ]
     missing = [key for key in kind.required if given.get(key) in (None, "")]
     wrong += [f"line {given.line}: an entry of {kind.section} needs `{key}`" for key in missing]
     faults.extend(wrong)
