@@ -43,6 +43,13 @@ def _catalogue(settings: Settings) -> Any:
     return Catalogue(settings.topic_prefix, _channels(), settings.conversation_partitions)
 
 
+def _changelogs(catalogue: Any) -> Any:
+    """The topics that keep the processors' tables."""
+    from processors.app import changelogs  # noqa: PLC0415
+
+    return changelogs(catalogue)
+
+
 def _bootstrap(settings: Settings) -> str:
     if settings.kafka_bootstrap_servers is None:
         raise typer.BadParameter(
@@ -103,7 +110,8 @@ def up() -> None:
     settings = Settings()
 
     async def prepare(endpoints: Endpoints) -> None:
-        await apply_catalogue(endpoints.kafka, _catalogue(settings))
+        catalogue = _catalogue(settings)
+        await apply_catalogue(endpoints.kafka, catalogue, _changelogs(catalogue))
 
     async def when_ready(endpoints: Endpoints) -> None:
         print(f"The inbox is open: http://{settings.host}:{settings.inbox_port}/")
@@ -129,7 +137,7 @@ def demo(
     """Run everything with simulated channels and contacts who write; prints the URL and a login."""
     from gateway.demo.run import demo as run_demo  # noqa: PLC0415
 
-    raise typer.Exit(asyncio.run(run_demo(Settings(), _channels(), fresh=fresh)))
+    raise typer.Exit(asyncio.run(run_demo(Settings(), _channels(), _changelogs, fresh=fresh)))
 
 
 @app.command()
@@ -207,7 +215,8 @@ def topics_plan() -> None:
     from gateway.bus.admin import plan, read_existing, wanted_topics  # noqa: PLC0415
 
     settings = Settings()
-    wanted = wanted_topics(_catalogue(settings))
+    catalogue = _catalogue(settings)
+    wanted = wanted_topics(catalogue, _changelogs(catalogue))
     changes = plan(_do(read_existing(_bootstrap(settings), wanted)), wanted)
     for change in changes:
         print(f"{change.kind:10} {change.topic}: {change.reason}")
@@ -223,7 +232,9 @@ def topics_apply(
     from gateway.bus.admin import apply_catalogue  # noqa: PLC0415
 
     settings = Settings()
-    changes = _do(apply_catalogue(_bootstrap(settings), _catalogue(settings), replication=replication))
+    catalogue = _catalogue(settings)
+    extra = _changelogs(catalogue)
+    changes = _do(apply_catalogue(_bootstrap(settings), catalogue, extra, replication=replication))
     for change in changes:
         print(f"{change.kind:10} {change.topic}")
     print(f"{len(changes)} changes applied.")

@@ -27,6 +27,36 @@ _QUIET = {
 }
 
 
+class Sparing(logging.Filter):
+    """Lets a library say the same thing a few times, then says how often it was said.
+
+    During a broker's outage aiokafka writes the same line a hundred times a second. `name` is the library's
+    logger; nothing of others is left out.
+    """
+
+    TIMES = 5
+    SECONDS = 10.0
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not f"{record.name}.".startswith(f"{self._name}."):
+            return True
+        key = (record.name, str(record.msg))
+        began, count = self._said.get(key, (record.created, 0))
+        if record.created - began >= self.SECONDS:
+            left_out = max(0, count - self.TIMES)
+            began, count = record.created, 0
+            if left_out:
+                record.msg = f"{record.msg} (and {left_out} times more before)"
+        self._said[key] = (began, count + 1)
+        return count < self.TIMES
+
+
 def mask_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Replaces the values of keys that name a secret or a text by `***`."""
     for key in event:
@@ -65,6 +95,7 @@ def configure(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderer(form, stream)],
         )
     )
+    handler.addFilter(Sparing("aiokafka"))
     logging.basicConfig(handlers=[handler], level=level.upper(), force=True)
     for name, least in _QUIET.items():
         logging.getLogger(name).setLevel(max(least, logging.getLevelName(level.upper())))

@@ -73,3 +73,27 @@ def test_the_level_holds_and_chatty_libraries_are_quiet() -> None:
     structlog.get_logger("ours").debug("hidden")
     logging.getLogger("aiokafka.consumer").info("hidden")
     assert stream.getvalue() == ""
+
+
+def test_a_library_that_repeats_itself_is_cut_short_and_the_number_told() -> None:
+    stream = io.StringIO()
+    configure("json", stream=stream)
+    client = logging.getLogger("aiokafka.conn")
+    made = [
+        client.makeRecord("aiokafka.conn", logging.ERROR, "f", 1, "no broker %d", (n,), None)
+        for n in range(50)
+    ]
+    for n, record in enumerate(made):
+        record.created = 1000.0 + n / 10
+        client.handle(record)
+    late = client.makeRecord("aiokafka.conn", logging.ERROR, "f", 1, "no broker %d", (99,), None)
+    late.created = 1011.0
+    client.handle(late)
+    for n in range(20):
+        logging.getLogger("ours").error("mine %d", n)
+    said = [str(line["event"]) for line in lines(stream)]
+    assert [s for s in said if s.startswith("no broker")] == [
+        *(f"no broker {n}" for n in range(5)),
+        "no broker 99 (and 45 times more before)",
+    ]
+    assert sum(s.startswith("mine") for s in said) == 20

@@ -7,7 +7,6 @@ stopped account) is dropped when the partition goes, and what is on its way to t
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Any
@@ -16,8 +15,10 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
+from connectors.runner.heartbeat import Heartbeat
 from connectors.runner.holding import Holding, InHand, Ledger
-from connectors.runner.sender import Sender, TurnLost
+from connectors.runner.lanes import Lanes
+from connectors.runner.sender import Sender
 from connectors.runner.takeover import take_over
 from gateway import metrics
 from gateway.bus.producer import BrokerUnavailable
@@ -70,7 +71,8 @@ class Feed:
         self._holdings: dict[int, Holding] = {}
         self._former: dict[int, Holding] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._last_heartbeat = float("-inf")
+        self._heartbeat = Heartbeat()
+        self._lanes = Lanes(sender, self._spawn, self._holdings.get)
         self._consumer: AIOKafkaConsumer | None = None
         self.assigned_once = asyncio.Event()
 
@@ -88,7 +90,7 @@ class Feed:
 
     def alive(self) -> bool:
         """Whether the last good heartbeat is younger than half the session."""
-        return asyncio.get_running_loop().time() - self._last_heartbeat < self.settings.session / 2
+        return self._heartbeat.age() < self.settings.session / 2
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until `stop`; then finishes what is on its way to the provider, commits and leaves.
@@ -110,7 +112,7 @@ class Feed:
             rebalance_timeout_ms=int(s.session * 1000),
         )
         await self._consumer.start()
-        self._watch_heartbeats()
+        self._heartbeat.watch(self._consumer)
         self._consumer.subscribe([s.topic], listener=_Listener(self))
         try:
             await self._work(stop)
@@ -137,37 +139,22 @@ class Feed:
         finally:
             stopped.cancel()
 
-    def _watch_heartbeats(self) -> None:
-        """aiokafka keeps the time of the last good heartbeat to itself, so its sending is wrapped."""
-        coordinator = self.consumer._coordinator  # noqa: SLF001
-        send = coordinator._do_heartbeat  # noqa: SLF001
-
-        async def noted() -> bool:
-            sent = asyncio.get_running_loop().time()
-            good: bool = await send()
-            if good:
-                self._last_heartbeat = sent
-            return good
-
-        coordinator._do_heartbeat = noted  # noqa: SLF001
-
     # Partitions come and go.
 
     async def revoked(self) -> None:
         """The group is being divided anew: nothing more is begun; what is known is committed and marked."""
-        for holding in self._holdings.values():
-            self._release(holding)
-        calling = self._calling_tasks()
+        calling = self._lanes.release([*self._holdings.values(), *self._former.values()])
         if calling:
             await asyncio.wait(calling, timeout=self.settings.session / 4)
         for holding in self._holdings.values():
             holding.active = False
         await self._commit()
-        self._former, self._holdings = self._holdings, {}
+        self._former = dict(self._holdings)
+        self._holdings.clear()
 
     def assigned(self, numbers: Collection[int], partitions: int) -> None:
         """These partitions are ours from now on; each sends once its ledger is settled."""
-        self._last_heartbeat = asyncio.get_running_loop().time()
+        self._heartbeat.good()
         self._sender.set_share(len(numbers) / max(1, partitions))
         for number in numbers:
             holding = Holding(number, self._ledger, self.alive)
@@ -175,14 +162,6 @@ class Feed:
             self.consumer.pause(TopicPartition(self.settings.topic, number))
             self._spawn(self._take_over(holding))
         self.assigned_once.set()
-
-    def _release(self, holding: Holding) -> None:
-        """What waits is dropped. What is on its way goes on: nobody else gets the partition before we let go."""
-        holding.lost = True
-        for key, task in holding.tasks.items():
-            head = holding.lanes[key][0]
-            if head.request.request_id not in self._sender.calling:
-                task.cancel()
 
     async def _take_over(self, holding: Holding) -> None:
         tp = TopicPartition(self.settings.topic, holding.number)
@@ -200,16 +179,18 @@ class Feed:
                     self._ports.report,
                     self._ledger.clock,
                 )
-            except (KafkaError, BrokerUnavailable, TimeoutError, OSError) as error:
+                position = await self.consumer.position(tp)
+            except (KafkaError, IllegalStateError, BrokerUnavailable, TimeoutError, OSError) as error:
+                # Also when the partition is being taken away at this moment.
                 log.warning("ledger not settled yet", partition=holding.number, error=type(error).__name__)
                 await asyncio.sleep(self.settings.retry)
                 continue
             UNKNOWN.labels(self._sender.connector.channel).inc(lost)
-            break
-        if self._holdings.get(holding.number) is holding:
-            holding.next_offset = holding.committed = await self.consumer.position(tp)
-            holding.active = True
-            self.consumer.resume(tp)
+            if self._holdings.get(holding.number) is holding:
+                holding.next_offset = holding.committed = position
+                holding.active = True
+                self.consumer.resume(tp)
+            return
 
     # Records.
 
@@ -226,52 +207,8 @@ class Feed:
                 await self._ports.dead(record, error)
                 holding.finish(record.offset)
                 continue
-            self._enqueue(holding, record.key or b"", InHand(record.offset, request))
+            self._lanes.add(holding, record.key or b"", InHand(record.offset, request))
         self._gauge()
-
-    def _enqueue(self, holding: Holding, key: bytes, item: InHand) -> None:
-        lane = holding.lanes.get(key)
-        if lane is not None:
-            lane.append(item)
-            return
-        holding.lanes[key] = deque([item])
-        holding.tasks[key] = self._spawn(self._run_lane(holding, key))
-
-    async def _run_lane(self, holding: Holding, key: bytes) -> None:
-        lane = holding.lanes[key]
-        while lane:
-            item = lane[0]
-            try:
-                await self._settle(holding, item)
-            except TurnLost:
-                return
-            if holding.lost:
-                return
-            lane.popleft()
-        del holding.lanes[key], holding.tasks[key]
-
-    async def _settle(self, holding: Holding, item: InHand) -> None:
-        request = item.request
-        if request.request_id in holding.skip:
-            while request.request_id in self._sender.calling:
-                await asyncio.sleep(self.settings.retry)  # its call was on its way when the partition changed
-            holding.finish(item.offset)
-            return
-        in_ledger = await self._sender.settle(request, item.offset, holding)
-        if in_ledger:
-            self._note_outcome(holding, item)
-        holding.finish(item.offset)
-        self._sender.done(request)
-
-    def _note_outcome(self, holding: Holding, item: InHand) -> None:
-        """In the ledger; also for the holding we have now, if the partition came back while the call was on its way."""
-        request_id = item.request.request_id
-        holding.open.finished[request_id] = item.offset
-        self._spawn(holding.settled(item.request, item.offset))
-        successor = self._holdings.get(holding.number, holding)
-        if successor is not holding:
-            successor.skip |= {request_id}
-            successor.open.finished[request_id] = item.offset
 
     def _balance(self) -> None:
         """Pauses partitions with too much in hand, so that slow contacts cost memory within bounds."""
@@ -310,25 +247,15 @@ class Feed:
 
     # The end.
 
-    def _calling_tasks(self) -> set[asyncio.Task[None]]:
-        return {
-            task
-            for holding in (*self._holdings.values(), *self._former.values())
-            for key, task in holding.tasks.items()
-            if holding.lanes[key][0].request.request_id in self._sender.calling
-        }
-
     async def _finish(self) -> None:
         """The polite end: what is on its way to the provider is reported and committed."""
-        for holding in self._holdings.values():
-            self._release(holding)
-        calling = self._calling_tasks()
+        calling = self._lanes.release([*self._holdings.values(), *self._former.values()])
         if calling:
             await asyncio.wait(calling, timeout=self.settings.finish_within)
         await self._commit()
 
     async def _leave(self) -> None:
-        self._holdings = {}
+        self._holdings.clear()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()

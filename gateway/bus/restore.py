@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -12,6 +13,9 @@ from gateway.bus.partition_state import PartitionState
 
 RECORDS_AT_ONCE = 5_000
 FETCH_BYTES = 4_194_304
+CLOSE_SECONDS = 3.0
+
+log = logging.getLogger(__name__)
 
 
 class HangingTransaction(Exception):
@@ -36,7 +40,19 @@ async def group_less_consumer(
         await asyncio.wait_for(consumer.start(), seconds)
         yield consumer
     finally:
-        await asyncio.wait_for(consumer.stop(), seconds)
+        await _close(consumer)
+
+
+async def _close(consumer: AIOKafkaConsumer) -> None:
+    # aiokafka's stop may wait for ever, and an error raised here would take the place of what ended the block:
+    # a cancellation turned into a TimeoutError looks like a broker's fault, and whoever cancelled waits for ever.
+    closing = asyncio.ensure_future(consumer.stop())
+    done, _ = await asyncio.wait({closing}, timeout=CLOSE_SECONDS)
+    if not done:
+        closing.cancel()
+        log.warning("a consumer did not close in time and is left behind")
+    elif error := closing.exception():
+        log.warning("a consumer did not close well: %r", error)
 
 
 async def readable_end(bootstrap: str, reader: AIOKafkaConsumer, tp: TopicPartition, seconds: float) -> int:

@@ -87,7 +87,8 @@ def _cut(text: str, at: int, end: int, ends: list[int]) -> int:
                 return cut
     if high > at:
         return high
-    return end
+    whole = _last_within(ends, end)
+    return whole if whole > at else end
 
 
 def _last_within(ends: list[int], position: int) -> int:

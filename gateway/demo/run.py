@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gateway.bus.admin import apply_catalogue
+from gateway.bus.admin import Wanted, apply_catalogue
 from gateway.bus.catalogue import Catalogue
 from gateway.core.clock import system_clock, year_of
 from gateway.demo.script import Script
@@ -26,15 +26,21 @@ SECRETS: Mapping[str, str] = {
 }
 
 
-async def demo(settings: Settings, channels: Sequence[str], *, fresh: bool) -> int:
-    """Run the demo until Ctrl-C; returns the exit code."""
+async def demo(
+    settings: Settings,
+    channels: Sequence[str],
+    extra_topics: Callable[[Catalogue], Iterable[Wanted]],
+    *,
+    fresh: bool,
+) -> int:
+    """Run the demo until Ctrl-C; returns the exit code. `extra_topics` are the processors' own."""
     settings = settings.model_copy(update={"data_dir": settings.data_dir / "demo"})
     if fresh and settings.data_dir.exists():
         shutil.rmtree(settings.data_dir)
     catalogue = Catalogue(settings.topic_prefix, tuple(channels), settings.conversation_partitions)
 
     async def prepare(endpoints: Endpoints) -> None:
-        await apply_catalogue(endpoints.kafka, catalogue)
+        await apply_catalogue(endpoints.kafka, catalogue, extra_topics(catalogue))
         text = DIRECTORY.read_text(encoding="utf-8").replace(
             "http://127.0.0.1:8090", f"http://127.0.0.1:{settings.simulators_port}"
         )

@@ -36,6 +36,8 @@ from gateway.settings import Settings
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 5.0
+DELIVERY_SECONDS = 5.0
+"""How long an agent waits for the broker before they are told that it is away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ async def running(where: Where, clock: Clock) -> AsyncIterator[Running]:
             stop.set()
             await asyncio.wait({work}, timeout=STOP_SECONDS)
             work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.wait({work}, timeout=STOP_SECONDS)
 
 
 class Worker(Protocol):
@@ -134,7 +136,7 @@ async def _parts(
     replicas = Replicas(bootstrap, catalogue)
     stack.push_async_callback(replicas.stop)
     await replicas.start()
-    producer = Producer(bootstrap)
+    producer = Producer(bootstrap, delivery_seconds=DELIVERY_SECONDS)
     stack.push_async_callback(producer.stop)
     await producer.start()
     live = Live(bootstrap, catalogue.conversations, store())
@@ -177,7 +179,7 @@ async def _parts(
         store(),
         instance=f"inbox-{instance}",
     )
-    return parts, [projector, follow_cursors, follow_results, live, presences, replicas]
+    return parts, [projector, follow_cursors, follow_results, live, presences]
 
 
 def _redis(url: str) -> Redis:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 
 from gateway.bus.catalogue import Catalogue
-from gateway.bus.replica import Replica, ReplicaBehind
+from gateway.bus.replica import Replica
 from gateway.core.capabilities import CapabilityProfile
 from gateway.core.directory import Agent, Directory, DirectoryEntry
 from gateway.core.messages import Presence, PresenceState
 from gateway.inbox.leases import is_heartbeat, is_present
 from gateway.inbox.projection.present import Known
 from gateway.wire.framing import decode
-
-log = logging.getLogger(__name__)
-
-WATCH_SECONDS = 10.0
 
 PresenceChanged = Callable[[Presence], None]
 
@@ -48,22 +42,6 @@ class Replicas:
             await replica.start()
         for replica in self._replicas:
             await replica.caught_up(seconds)
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Watches the replicas until `stop` is set; raises what ended one of them: stale data look like good ones."""
-        while not stop.is_set():
-            try:
-                async with asyncio.timeout(WATCH_SECONDS):
-                    await stop.wait()
-            except TimeoutError:
-                await self._check()
-
-    async def _check(self) -> None:
-        for replica in self._replicas:
-            try:
-                await replica.caught_up(WATCH_SECONDS)
-            except ReplicaBehind as error:
-                log.warning("%s", error)
 
     async def stop(self) -> None:
         """Ends the reading; raises what ended a replica before."""

@@ -28,6 +28,7 @@ DUE_AT_ONCE = 500
 TICK_SECONDS = 1.0
 SILENT_EVERY = 5_000
 COUNTED_KEPT = 10_000
+DECODED_KEPT = 20_000
 
 PROPOSED = metrics.counter("gateway_receipts_overdue_total", "Overdue rungs proposed", ["channel"])
 UNMATCHED = metrics.counter(
@@ -60,6 +61,7 @@ class ReceiptsAgent:
         self._traffic: dict[Account, dict[int, Traffic]] = {}
         self._silent = silent_known
         self._counted: dict[str, None] = {}
+        self._decoded: dict[bytes, Watch] = {}
         self._looked_at = 0
         self.recovered = False
         self._table = app.Table(
@@ -100,15 +102,25 @@ class ReceiptsAgent:
         after, _ = rules.step(before, event, 0, profile)
         if after == before:
             return
-        if after is None:
-            self._table.pop(key, None)
-        else:
-            self._table[key] = encode(after)
+        self._keep(key, after)
         self._wheel.set(key, rules.next_due(after, 0, profile))
 
     def _watch(self, key: bytes) -> Watch | None:
-        data = self._table.get(key)
-        return None if data is None else decode(data, Watch)
+        found = self._decoded.get(key)
+        if found is None and (data := self._table.get(key)) is not None:
+            found = decode(data, Watch)
+        return found
+
+    def _keep(self, key: bytes, watch: Watch | None) -> None:
+        """Into the table, and decoded at hand: the events of a conversation come close together."""
+        self._decoded.pop(key, None)
+        if watch is None:
+            self._table.pop(key, None)
+            return
+        self._table[key] = encode(watch)
+        self._decoded[key] = watch
+        if len(self._decoded) > DECODED_KEPT:
+            del self._decoded[next(iter(self._decoded))]
 
     # Time.
 
@@ -184,6 +196,7 @@ class ReceiptsAgent:
     async def _rebuild(self) -> None:
         """The table is complete: wheel and accounts from the partitions that are ours."""
         self._wheel.clear()
+        self._decoded.clear()
         self._traffic.clear()
         active = self._active()
         for key, data in self._table.items():

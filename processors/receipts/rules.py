@@ -92,17 +92,18 @@ def step(
 ) -> tuple[Watch | None, list[Proposal]]:
     """The state after the event (None: only time went by), and what is to be proposed or counted now.
 
-    What is proposed stays in the state until the log's own event says that it is known, so a proposal that
+    `now` 0 asks for the state alone. What is proposed stays in the state until the log's own event says that it is known, so a proposal that
     got lost is made again after a restart; it has the same id.
     """
+    rungs = watched(profile)
     if event is not None:
-        state = _after(state, event, profile)
-    if state is None:
-        return None, []
+        state = _after(state, event, rungs)
+    if state is None or now <= 0:
+        return state, []
     due: list[Proposal] = [
         _command(state, part, support.rung, at)
         for part in state.parts
-        for support, at in _deadlines(part, profile)
+        for support, at in _deadlines(part, rungs)
         if at <= now
     ]
     due += [Unmatched(state.channel, p.receipt_id) for p in state.parked if p.at + MATCH_WITHIN <= now]
@@ -113,7 +114,8 @@ def next_due(state: Watch | None, now: int, profile: CapabilityProfile) -> int |
     """When the next deadline after `now` is; None: there is none."""
     if state is None:
         return None
-    times = [at for part in state.parts for _, at in _deadlines(part, profile)]
+    rungs = watched(profile)
+    times = [at for part in state.parts for _, at in _deadlines(part, rungs)]
     times += [p.at + MATCH_WITHIN for p in state.parked]
     return min((at for at in times if at > now), default=None)
 
@@ -127,10 +129,10 @@ def watched(profile: CapabilityProfile) -> tuple[RungSupport, ...]:
     )
 
 
-def _deadlines(part: Part, profile: CapabilityProfile) -> Iterable[tuple[RungSupport, int]]:
+def _deadlines(part: Part, rungs: tuple[RungSupport, ...]) -> Iterable[tuple[RungSupport, int]]:
     """Rungs that are missing, with the time from which each is overdue."""
-    for support in watched(profile):
-        if part.ended or _ORDER[support.rung] <= _ORDER[part.rung] or support.rung in part.overdue:
+    for support in rungs:
+        if not _missing(part, support.rung):
             continue
         if part.left_at is not None:
             yield support, part.left_at + (support.overdue_after or 0)
@@ -152,7 +154,7 @@ def _command(state: Watch, part: Part, rung: Rung, at: int) -> Command:
     )
 
 
-def _after(state: Watch | None, event: ConversationEvent, profile: CapabilityProfile) -> Watch | None:
+def _after(state: Watch | None, event: ConversationEvent, rungs: tuple[RungSupport, ...]) -> Watch | None:
     happening = event.happening
     watch = state or Watch(event.conversation_id, event.tenant, event.channel, event.account_id)
     match happening:
@@ -170,7 +172,7 @@ def _after(state: Watch | None, event: ConversationEvent, profile: CapabilityPro
                 watch = replace(watch, parked=(*watch.parked, parked)[-PARKED_KEPT:])
         case _:
             return state
-    return _tidy(watch, event.occurred_at, profile)
+    return _tidy(watch, event.occurred_at, rungs)
 
 
 def _begin(
@@ -211,18 +213,16 @@ def _known_overdue(watch: Watch, place: tuple[str, int, int], rung: Rung) -> Wat
     return replace(watch, parts=parts)
 
 
-def _tidy(watch: Watch, now: int, profile: CapabilityProfile) -> Watch | None:
+def _tidy(watch: Watch, now: int, rungs: tuple[RungSupport, ...]) -> Watch | None:
     """Without what nothing is awaited of any more."""
-    parts = tuple(p for p in watch.parts if _awaited(p, profile))
+    parts = tuple(p for p in watch.parts if any(_missing(p, support.rung) for support in rungs))
     # Twice the time: the first is for counting it.
     parked = tuple(p for p in watch.parked if p.at + 2 * MATCH_WITHIN > now)
     return replace(watch, parts=parts, parked=parked) if parts or parked else None
 
 
-def _awaited(part: Part, profile: CapabilityProfile) -> bool:
-    return not part.ended and any(
-        _ORDER[s.rung] > _ORDER[part.rung] and s.rung not in part.overdue for s in watched(profile)
-    )
+def _missing(part: Part, rung: Rung) -> bool:
+    return not part.ended and _ORDER[rung] > _ORDER[part.rung] and rung not in part.overdue
 
 
 def _place(part: Part) -> tuple[str, int, int]:

@@ -60,6 +60,13 @@ SPLITS = [
     ("flags stay together", FLAGS, 3, POINTS, ("🇯🇵", "🇩🇪")),
     ("combining mark stays", "x" + GA * 2, 4, POINTS, ("x" + GA, GA)),
     ("CR LF stays together", "abc\r\nd", 4, POINTS, ("abc", "\r\nd")),
+    (
+        "CR LF stays together behind a cut cluster",
+        FAMILY + "\r\n",
+        4,
+        POINTS,
+        (FAMILY[:4], FAMILY[4:], "\r\n"),
+    ),
     ("too large a cluster is cut at code points", FAMILY, 4, POINTS, (FAMILY[:4], FAMILY[4:])),
     ("no blank last part", "abcdef\n", 6, POINTS, ("abcde", "f\n")),
     ("no blank first part", "\n\nabcdef", 6, POINTS, ("\n\nabcd", "ef")),

@@ -18,7 +18,7 @@ from tests.faults.progress import all_decided, configure
 from tests.faults.traffic import Feeder
 from tests.helpers import LONG_RUN
 
-INPUTS, PER_SECOND, CONVERSATIONS = (40_000, 150, 800) if LONG_RUN else (6_000, 300, 200)
+INPUTS, PER_SECOND, CONVERSATIONS = (40_000, 150, 800) if LONG_RUN else (6_000, 300, 120)
 FREEZES = (3, 9, 14) if LONG_RUN else (3, 9)
 PAUSE = (2.0, 6.0) if LONG_RUN else (1.0, 2.5)
 KINDS = ("kill", "term", "freeze", "join", "leave")

@@ -73,7 +73,7 @@ async def test_a_batch_that_the_broker_refuses(kafka: str, topic_prefix: str, tm
             await all_decided(b, 60)
             # Refused: its request is too large for the topic as it is now.
             await feeder.put(Sent(asked(2, name, ANN, k.SendMessage(wrote(0, 0).content)), ASK))  # type: ignore[arg-type]
-            await exited(workers, 75, 3)
+            await exited(workers, 75, 2)
             during = await read_topics(b)
             assert len(during.events) == len(before.events) + 3
             assert len(during.results) == len(before.results) + 1

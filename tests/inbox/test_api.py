@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from gateway.inbox.api import models as m
 from tests.helpers import eventually
-from tests.inbox.world import Client, World, text
+from tests.inbox.world import Client, World, conversation, history, text
 
 
 async def listed(client: Client, view: str = "all", **query: str) -> list[str]:
@@ -287,3 +288,16 @@ async def test_pages_of_conversations_and_messages(inbox: World) -> None:
 
 async def _all_listed(client: Client, made: list[str]) -> bool:
     return sorted(await listed(client, "all")) == sorted(made)
+
+
+async def test_another_tenants_conversations_do_not_exist(inbox: World) -> None:
+    ann = await inbox.client("ann@example.org")
+    await inbox.write_events(replace(event, tenant="other") for event in history("9", 2))
+    c = await inbox.contact("8", 1, "ours")
+    await arrived(ann, c, 1)
+    theirs = conversation("9")
+    await inbox.ready()
+    for path in (f"/conversations/{theirs}", f"/conversations/{theirs}/messages"):
+        status, body = await ann.call("GET", path)
+        assert (status, body["code"]) == (404, "unknown_conversation")
+    assert await listed(ann, "all") == [c]

@@ -34,6 +34,7 @@ from tests.helpers import eventually
 
 PASSWORD = "correct horse battery staple"
 PARTITIONS = 4
+END_SECONDS = 30.0
 _HASH = hash_password(PASSWORD)
 
 
@@ -185,7 +186,7 @@ class World:
 
         async def end() -> None:
             stop.set()
-            await task
+            await asyncio.wait_for(task, END_SECONDS)
 
         self.stack.push_async_callback(end)
 

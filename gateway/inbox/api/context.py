@@ -95,7 +95,8 @@ Writer = Annotated[Who, Depends(writer)]
 async def visible(parts: Inbox, agent: Agent, conversation_id: str) -> tuple[Row, int]:
     """Summary and unread count of a conversation that the agent may see. Raises Problem 403 or 404."""
     found = await parts.store.summaries([conversation_id], agent.id)
-    if not found:
+    # Of another tenant not even the existence is told.
+    if not found or found[0][0]["tenant"] != agent.tenant:
         raise Problem(404, Code.UNKNOWN_CONVERSATION.value, "There is no such conversation.")
     summary, unread = found[0]
     check(check_permission(agent, summary["tenant"], summary["department_id"]))

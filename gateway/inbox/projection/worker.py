@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 RETRY_SECONDS = 0.5
 CHECK_SECONDS = 0.5
 BATCH = 1_000
+STOP_SECONDS = 3.0
 
 
 class _MovedError(Exception):
@@ -75,7 +76,15 @@ class Projector:
             while not stop.is_set():
                 await self._step()
         finally:
-            await self._consumer.stop()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        # aiokafka's stop may wait for ever for a broker; the group then notices by itself.
+        leaving = asyncio.create_task(self._consumer.stop())
+        done, _ = await asyncio.wait({leaving}, timeout=STOP_SECONDS)
+        if not done:
+            leaving.cancel()
+            log.warning("the projection left its group without saying so")
 
     async def _start(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

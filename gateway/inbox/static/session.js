@@ -1,6 +1,7 @@
 // Sign-in, sign-out, presence; the live stream lives as long as the session.
 import { batch, effect } from "./html.js";
 import * as api from "./api.js";
+import { language, preferredLanguage, setLanguage } from "./i18n.js";
 import { connect } from "./live.js";
 import { agents, connection, guarded, historyOf, leave, passing, route, session, signedOutBy } from "./store.js";
 import { onEvent, refresh, reloadAll } from "./sync.js";
@@ -30,6 +31,8 @@ let disconnect = () => {};
 effect(() => session.value === null && disconnect());
 
 async function enter(agent) {
+  const code = preferredLanguage(agent.locale);
+  if (code !== language.value) await setLanguage(code);
   batch(() => {
     session.value = agent;
     signedOutBy.value = null;

@@ -100,7 +100,7 @@ class FakeBackend:
             "id": "agent-sato",
             "name": "佐藤 美咲",
             "email": "sato@example.com",
-            "locale": "ja",
+            "locale": "",  # none: the browser's language counts
             "role": "agent",
             "departments": [{"id": "tokyo", "name": "サポート東京"}],
             "presence": "online",

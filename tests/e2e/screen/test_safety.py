@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.e2e.page import Screen
+from tests.e2e.screen.conftest import MakeScreen
 from tests.e2e.screen.fake_backend import FakeBackend
 
 HTML = '<img src=x onerror="document.title=1"><script>document.title=2</script><b>bold</b>'
@@ -147,6 +148,21 @@ def test_language_switches_everything_and_is_remembered(mine: Screen) -> None:
     mine.page.reload()
     mine.wait_live()
     expect(mine.page.locator("html")).to_have_attribute("lang", "en")
+
+
+def test_the_screen_takes_the_agents_language_unless_one_was_chosen(
+    make_screen: MakeScreen, backend: FakeBackend
+) -> None:
+    backend.me["locale"] = "ja"
+    screen = make_screen(locale="en-GB")
+    screen.visit()
+    expect(screen.page.locator("html")).to_have_attribute("lang", "en")
+    screen.sign_in("sato@example.com", "demo")
+    expect(screen.page.locator("html")).to_have_attribute("lang", "ja")
+    screen.language("en")
+    screen.page.reload()
+    screen.wait_live()
+    expect(screen.page.locator("html")).to_have_attribute("lang", "en")
 
 
 def test_empty_lists_say_what_to_do_next(screen: Screen, backend: FakeBackend) -> None:

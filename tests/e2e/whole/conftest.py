@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.whole.stack import AgentClient, Demo
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A running demo; nothing of it may be left afterwards (asserted by the test of Ctrl-C too)."""
     running = Demo(tmp_path_factory.mktemp("demo"))

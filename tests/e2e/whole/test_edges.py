@@ -16,14 +16,22 @@ from tests.e2e.whole.stack import AgentClient, Demo, post_webhook, text_message,
 
 
 def test_a_webhook_repeated_in_parallel_makes_one_message(demo: Demo, agent: AgentClient) -> None:
-    payload = webhook("819100000001", "五人目", messages=[text_message("819100000001", "wamid.FIVE", "一度だけ")])
+    payload = webhook(
+        "819100000001", "五人目", messages=[text_message("819100000001", "wamid.FIVE", "一度だけ")]
+    )
     with ThreadPoolExecutor(5) as pool:
         assert set(pool.map(lambda _: post_webhook(demo.webhook, payload), range(5))) == {200}
     assert post_webhook(demo.webhook, payload) == 200
     conversation = agent.conversation("五人目")["id"]
     after = text_message("819100000001", "wamid.SIX", "次の一通")
     assert post_webhook(demo.webhook, webhook("819100000001", "五人目", messages=[after])) == 200
-    texts = until(lambda: [m["fallback"] for m in agent.messages(conversation)] if len(agent.messages(conversation)) > 1 else None)
+    texts = until(
+        lambda: (
+            [m["fallback"] for m in agent.messages(conversation)]
+            if len(agent.messages(conversation)) > 1
+            else None
+        )
+    )
     assert texts == ["一度だけ", "次の一通"]
 
 
@@ -72,8 +80,12 @@ def _java_of(demo: Demo) -> int:
     raise AssertionError("the demo has no Kafka")
 
 
-def test_without_kafka_the_webhook_gets_503_and_the_repeat_appears_once(demo: Demo, agent: AgentClient) -> None:
-    payload = webhook("819100000003", "再送 太郎", messages=[text_message("819100000003", "wamid.RETRY", "届きました?")])
+def test_without_kafka_the_webhook_gets_503_and_the_repeat_appears_once(
+    demo: Demo, agent: AgentClient
+) -> None:
+    payload = webhook(
+        "819100000003", "再送 太郎", messages=[text_message("819100000003", "wamid.RETRY", "届きました?")]
+    )
     kafka = _java_of(demo)
     os.kill(kafka, signal.SIGSTOP)
     try:
@@ -84,12 +96,22 @@ def test_without_kafka_the_webhook_gets_503_and_the_repeat_appears_once(demo: De
     conversation = agent.conversation("再送 太郎")["id"]
     assert post_webhook(demo.webhook, payload) == 200
     after = text_message("819100000003", "wamid.AFTER", "その後")
-    until(lambda: post_webhook(demo.webhook, webhook("819100000003", "再送 太郎", messages=[after])) == 200, 60)
-    texts = until(lambda: [m["fallback"] for m in agent.messages(conversation)] if len(agent.messages(conversation)) > 1 else None)
+    until(
+        lambda: post_webhook(demo.webhook, webhook("819100000003", "再送 太郎", messages=[after])) == 200, 60
+    )
+    texts = until(
+        lambda: (
+            [m["fallback"] for m in agent.messages(conversation)]
+            if len(agent.messages(conversation)) > 1
+            else None
+        )
+    )
     assert texts == ["届きました?", "その後"]
 
 
-def test_read_before_delivered_before_sent_shows_read_with_the_lower_rungs_implied(demo: Demo, agent: AgentClient) -> None:
+def test_read_before_delivered_before_sent_shows_read_with_the_lower_rungs_implied(
+    demo: Demo, agent: AgentClient
+) -> None:
     phone = "819100000004"
     demo.writes(phone, "順番", "逆 順子", up_to="none")
     conversation = agent.conversation("逆 順子")["id"]
@@ -139,7 +161,12 @@ def test_ctrl_c_leaves_no_process_and_no_port(tmp_path: Path) -> None:
     own.start()
     try:
         assert time.monotonic() - began < 60, "20 s on a quiet machine; a busy one gets three times as much"
-        names = {c["contact"]["name"] for c in AgentClient(own.inbox, "alex@example.com")("GET", "/conversations?view=all")["conversations"]}
+        names = {
+            c["contact"]["name"]
+            for c in AgentClient(own.inbox, "alex@example.com")("GET", "/conversations?view=all")[
+                "conversations"
+            ]
+        }
         assert {"田中 由紀", "Lena Vogt", "Maria Costa"} <= names
     finally:
         assert own.stop() == 0
@@ -151,4 +178,3 @@ def _mentions(process: Path, mark: str) -> bool:
     except OSError:
         return False
     return mark.encode() in environment and process.name != str(os.getpid())
-

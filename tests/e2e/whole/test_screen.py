@@ -46,7 +46,9 @@ def test_an_agent_answers_and_the_ticks_turn(demo: Demo, page: Page) -> None:
     screen.expect_state(None)
     screen.send("明日の午前中にお届けします。")
     screen.expect_tick("read")
-    assert [m["body"]["text"]["body"] for m in demo.accepted("819000000001")] == ["明日の午前中にお届けします。"]
+    assert [m["body"]["text"]["body"] for m in demo.accepted("819000000001")] == [
+        "明日の午前中にお届けします。"
+    ]
     demo.writes("819000000001", "ありがとうございます 🙏", "山田 花子")
     expect(screen.last("contact")).to_contain_text("ありがとうございます 🙏")
     screen.screenshot(SHOTS / "whole-conversation.png")
@@ -57,7 +59,11 @@ def test_an_agent_answers_and_the_ticks_turn(demo: Demo, page: Page) -> None:
     expect(screen.last("contact")).to_contain_text("もう一つ質問があります。")
     screen.expect_status("open")
     codes = screen.system_codes()
-    assert [code for code in codes if code in ("accepted", "ended", "reopened")] == ["accepted", "ended", "reopened"]
+    assert [code for code in codes if code in ("accepted", "ended", "reopened")] == [
+        "accepted",
+        "ended",
+        "reopened",
+    ]
 
 
 def test_a_failed_message_says_why_on_the_spot(demo: Demo, page: Page, agent: AgentClient) -> None:
