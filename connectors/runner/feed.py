@@ -237,7 +237,8 @@ class Feed:
         try:
             if moved:
                 offsets = {TopicPartition(self.settings.topic, n): offset for n, offset in moved.items()}
-                await asyncio.wait_for(self.consumer.commit(offsets), self.settings.session / 2)
+                async with asyncio.timeout(self.settings.session / 2):
+                    await self.consumer.commit(offsets)
                 for number, offset in moved.items():
                     self._holdings[number].committed = offset
             await asyncio.gather(*(h.tidy() for h in self._holdings.values() if h.open.finished))

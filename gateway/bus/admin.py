@@ -113,7 +113,8 @@ async def admin_client(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
     """A started admin client, closed on leaving. Raises KafkaError when no broker answers."""
     client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=int(SECONDS * 1000))
     try:
-        await asyncio.wait_for(client.start(), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            await client.start()
         yield client
     finally:
         await client.close()

@@ -112,7 +112,8 @@ class OrderedConsumer:
             heartbeat_interval_ms=s.heartbeat_ms,
             rebalance_timeout_ms=s.rebalance_ms,
         )
-        await asyncio.wait_for(self._consumer.start(), s.start_seconds)
+        async with asyncio.timeout(s.start_seconds):
+            await self._consumer.start()
         self._watch_heartbeats()
         self._consumer.subscribe(list(s.topics), listener=_Listener(self))
 
@@ -219,7 +220,8 @@ class OrderedConsumer:
         if not offsets:
             return
         try:
-            await asyncio.wait_for(self.consumer.commit(offsets), self.settings.session_ms / 1000)
+            async with asyncio.timeout(self.settings.session_ms / 1000):
+                await self.consumer.commit(offsets)
         except (KafkaError, IllegalStateError, TimeoutError) as error:
             # Said again a second later; after a reassignment the new owner handles these once more.
             log.warning("%s: offsets not committed: %r", self.settings.group, error)
@@ -255,7 +257,8 @@ class OrderedConsumer:
         if self._handling:
             await asyncio.wait(set(self._handling), timeout=limit)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._commit(), limit)
+            async with asyncio.timeout(limit):
+                await self._commit()
         await asyncio.wait({asyncio.create_task(self.consumer.stop())}, timeout=limit)
 
 

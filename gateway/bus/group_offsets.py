@@ -34,7 +34,8 @@ async def commit_offsets(loop: PartitionLoop, written: dict[TopicPartition, int]
     if not changed or not loop.settled:
         return
     try:
-        await asyncio.wait_for(loop.consumer.commit(changed), loop.settings.group_commit_seconds)
+        async with asyncio.timeout(loop.settings.group_commit_seconds):
+            await loop.consumer.commit(changed)
     except (KafkaError, TimeoutError):
         metrics.LOOP_OFFSET_COMMITS_FAILED.labels(loop.settings.group).inc()
     else:

@@ -67,7 +67,8 @@ class Partition:
             s.bootstrap, transactional_id, transaction_timeout_ms=s.transaction_timeout_ms
         )
         try:
-            await asyncio.wait_for(self._producer.start(), s.start_seconds)
+            async with asyncio.timeout(s.start_seconds):
+                await self._producer.start()
         except TimeoutError as error:
             raise TimeoutError(f"{transactional_id} was not initialised in {s.start_seconds:g} s") from error
         await restore(s.bootstrap, s.state_topic, self.state, s.hanging_seconds, self._progressed)

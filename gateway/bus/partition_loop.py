@@ -92,7 +92,8 @@ class PartitionLoop:
             heartbeat_interval_ms=s.heartbeat_ms,
             rebalance_timeout_ms=s.rebalance_ms,
         )
-        await asyncio.wait_for(self._consumer.start(), s.start_seconds)
+        async with asyncio.timeout(s.start_seconds):
+            await self._consumer.start()
         self._consumer.subscribe(list(s.inputs), listener=_Listener(self))
         self._spawn(watch(self))
         self._spawn(follow(self))
@@ -231,7 +232,8 @@ class PartitionLoop:
         """Heartbeats go on meanwhile, so what is being written may be finished: it spares us being fenced."""
         self._settled = False
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._idle.wait(), self.settings.rebalance_ms / 3000)
+            async with asyncio.timeout(self.settings.rebalance_ms / 3000):
+                await self._idle.wait()
 
     def _point(self, partition: Partition) -> None:
         """Pauses a partition that is not open yet; seeks one that is to its position."""

@@ -135,7 +135,8 @@ class Producer:
                 retry_backoff_ms=50,
             )
             try:
-                await asyncio.wait_for(producer.start(), self._delivery_seconds)
+                async with asyncio.timeout(self._delivery_seconds):
+                    await producer.start()
             except (KafkaError, TimeoutError, OSError) as error:
                 log.warning("no producer yet: %r", error)
                 await _close(producer)

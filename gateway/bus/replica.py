@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 
@@ -19,6 +18,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 ASK_SECONDS = 10.0
+CANCEL_SECONDS = 1.0
 
 # Key, value (None = removed).
 Changed = Callable[[bytes, bytes | None], None]
@@ -73,10 +73,15 @@ class Replica:
 
     async def stop(self) -> None:
         """Ends the reading. Raises what `on_change` raised, if it did."""
-        if self._task is not None:
+        if self._task is None:
+            return
+        # A library may take a cancellation for its own time limit (asyncio.wait_for before Python 3.12 loses one
+        # that comes as it ends), so it is said until it is heard.
+        while not self._task.done():
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=CANCEL_SECONDS)
+        if not self._task.cancelled():
+            self._task.result()
 
     async def caught_up(self, seconds: float = 30.0) -> None:
         """Waits until everything that was readable when this was called has been read.
@@ -156,7 +161,8 @@ class Replica:
             self._on_change(key, value)
 
     async def _advance(self, consumer: AIOKafkaConsumer, tps: list[TopicPartition]) -> None:
-        positions = {tp: await asyncio.wait_for(consumer.position(tp), ASK_SECONDS) for tp in tps}
+        async with asyncio.timeout(ASK_SECONDS):
+            positions = {tp: await consumer.position(tp) for tp in tps}
         if positions != self._positions:
             self._positions = positions
             metrics.REPLICA_RECORDS.labels(self.topic).set(len(self._data))

@@ -37,7 +37,8 @@ async def group_less_consumer(
         max_partition_fetch_bytes=FETCH_BYTES,
     )
     try:
-        await asyncio.wait_for(consumer.start(), seconds)
+        async with asyncio.timeout(seconds):
+            await consumer.start()
         yield consumer
     finally:
         await _close(consumer)

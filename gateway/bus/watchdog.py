@@ -91,7 +91,8 @@ async def _stable_ends(loop: PartitionLoop, reader: AIOKafkaConsumer) -> dict[To
     if not tps:
         return {}
     try:
-        ends: dict[TopicPartition, int] = await asyncio.wait_for(reader.end_offsets(tps), ASK_SECONDS)
+        async with asyncio.timeout(ASK_SECONDS):
+            ends: dict[TopicPartition, int] = await reader.end_offsets(tps)
     except (KafkaError, TimeoutError):
         return None
     return ends
