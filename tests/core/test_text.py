@@ -144,6 +144,6 @@ def test_single_white_space_never_makes_a_blank_part(words: list[str], space: st
 
 def test_split_takes_time_in_proportion() -> None:
     for text in (" " * 200_000, "a" * 200_000, "\n" * 200_000, "日本。" * 60_000):
-        started = time.perf_counter()
+        started = time.process_time()
         split_text(text, 50, UTF16)
-        assert time.perf_counter() - started < 5
+        assert time.process_time() - started < 5
