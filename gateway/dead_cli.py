@@ -42,7 +42,8 @@ async def operate(bootstrap: str, catalogue: Catalogue, conversation: str, what:
     command = Command(asked, conversation, "", actor, action, system_clock(), asked)
     producer = Producer(bootstrap)
     await producer.start()
-    answers = read_topic(bootstrap, catalogue, catalogue.command_results, False, True)
+    # From the start, so that no answer comes before the reading begins; the topic holds a day.
+    answers = read_topic(bootstrap, catalogue, catalogue.command_results, True, True)
     waiting = asyncio.ensure_future(_answer(answers, asked))
     try:
         headers = [(REPLY_TO, b"cli")]

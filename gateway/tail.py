@@ -24,16 +24,16 @@ async def read_topic(
     count = catalogue.count(catalogue.spec(name))
     tps = [TopicPartition(name, number) for number in range(count)]
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, isolation_level="read_committed", enable_auto_commit=False
+        bootstrap_servers=bootstrap,
+        isolation_level="read_committed",
+        enable_auto_commit=False,
+        # Not by seeking: a look-up of the default place that is under way could come after it and win.
+        auto_offset_reset="earliest" if from_start else "latest",
     )
     await consumer.start()
     try:
         consumer.assign(tps)
         ends = await consumer.end_offsets(tps)
-        if from_start:
-            await consumer.seek_to_beginning(*tps)
-        else:
-            await consumer.seek_to_end(*tps)
         while follow or [tp for tp in tps if await consumer.position(tp) < ends[tp]]:
             for records in (await consumer.getmany(timeout_ms=200)).values():
                 for record in records:
