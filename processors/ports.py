@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 
 from gateway.bus.catalogue import Catalogue
 from gateway.bus.dead_letters import DeadLetterLimit
+from gateway.bus.exits import Die
 from gateway.bus.producer import BrokerUnavailable, Producer
 from gateway.core import ids
 from gateway.core.clock import Clock
@@ -77,3 +79,19 @@ class Ports:
                 return
             except BrokerUnavailable:
                 await asyncio.sleep(RETRY_SECONDS)
+
+
+async def listen(stream: Any, handle: Callable[[Any], Awaitable[None]], ports: Ports, die: Die) -> None:
+    """The body of every rule's agent: each record is handled, or put aside, or the process ends.
+
+    An exception that leaves an agent is acknowledged and lost, so none may.
+    """
+    async for event in stream.events():
+        try:
+            await handle(event.message)
+            ports.good()
+        except Exception as error:  # noqa: BLE001 (put aside, or the process ends)
+            try:
+                await ports.dead(event.message, error)
+            except Exception as worse:  # noqa: BLE001 (die ends the process)
+                die(f"a record could not be put aside: {worse!r}", worse)

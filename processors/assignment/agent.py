@@ -15,7 +15,7 @@ from gateway.wire.framing import decode, encode
 from processors.assignment import rules
 from processors.assignment.rules import Desk, Entry
 from processors.known import Known
-from processors.ports import Ports
+from processors.ports import Ports, listen
 
 TABLE = "entries"
 LAST = b"@last|"
@@ -52,19 +52,7 @@ class AssignmentAgent:
         app.timer(TICK_SECONDS)(self._tick)
 
     async def _listen(self, stream: Any) -> None:
-        async for event in stream.events():
-            # An exception that leaves an agent is acknowledged and lost, so none may.
-            try:
-                await self._handle(event.message)
-                self._ports.good()
-            except Exception as error:  # noqa: BLE001 (put aside, or the process ends)
-                await self._put_aside(event.message, error)
-
-    async def _put_aside(self, message: Any, error: BaseException) -> None:
-        try:
-            await self._ports.dead(message, error)
-        except Exception as worse:  # noqa: BLE001 (die ends the process)
-            self._app.die(f"a record could not be put aside: {worse!r}", worse)
+        await listen(stream, self._handle, self._ports, self._app.die)
 
     async def _handle(self, message: Any) -> None:
         event = decode(message.value, ConversationEvent)

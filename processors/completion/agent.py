@@ -16,7 +16,7 @@ from gateway.core.events import ConversationEvent, TimersChanged
 from gateway.wire.framing import decode
 from gateway.wire.headers import type_name
 from processors.completion import rules
-from processors.ports import Ports
+from processors.ports import Ports, listen
 
 TABLE = "timers"
 TICK_SECONDS = 0.1
@@ -59,21 +59,9 @@ class CompletionAgent:
         app.timer(TICK_SECONDS)(self._tick)
 
     async def _listen(self, stream: Any) -> None:
-        async for event in stream.events():
-            # An exception that leaves an agent is acknowledged and lost, so none may.
-            try:
-                self._handle(event.message)
-                self._ports.good()
-            except Exception as error:  # noqa: BLE001 (put aside, or the process ends)
-                await self._put_aside(event.message, error)
+        await listen(stream, self._handle, self._ports, self._app.die)
 
-    async def _put_aside(self, message: Any, error: BaseException) -> None:
-        try:
-            await self._ports.dead(message, error)
-        except Exception as worse:  # noqa: BLE001 (die ends the process)
-            self._app.die(f"a record could not be put aside: {worse!r}", worse)
-
-    def _handle(self, message: Any) -> None:
+    async def _handle(self, message: Any) -> None:
         # Most events are about something else, and decoding is most of the cost.
         if dict(message.headers or ()).get("ce_type", OURS) != OURS:
             return

@@ -13,7 +13,7 @@ from gateway.wire.framing import decode, encode
 from processors.known import Known
 from processors.offline import rules
 from processors.offline.rules import Memory
-from processors.ports import Ports
+from processors.ports import Ports, listen
 
 TABLE = "memories"
 
@@ -42,19 +42,7 @@ class OfflineAgent:
         self.recovered = True
 
     async def _listen(self, stream: Any) -> None:
-        async for event in stream.events():
-            # An exception that leaves an agent is acknowledged and lost, so none may.
-            try:
-                await self._handle(event.message)
-                self._ports.good()
-            except Exception as error:  # noqa: BLE001 (put aside, or the process ends)
-                await self._put_aside(event.message, error)
-
-    async def _put_aside(self, message: Any, error: BaseException) -> None:
-        try:
-            await self._ports.dead(message, error)
-        except Exception as worse:  # noqa: BLE001 (die ends the process)
-            self._app.die(f"a record could not be put aside: {worse!r}", worse)
+        await listen(stream, self._handle, self._ports, self._app.die)
 
     async def _handle(self, message: Any) -> None:
         event = decode(message.value, ConversationEvent)
